@@ -1,0 +1,35 @@
+import type { Cluster, Precision } from '../cluster/cluster.ts';
+import type { Job } from '../job.ts';
+import type { Model } from '../model/model.ts';
+
+export type ScheduleName = 'gpipe' | '1f1b' | 'lorapp';
+export const SCHEDULE_NAMES = ['gpipe', '1f1b', 'lorapp'] as const satisfies readonly ScheduleName[];
+
+export interface Schedule {
+  readonly type: ScheduleName;
+  /** Pieces each mini-batch is split into. */
+  readonly microbatches: number;
+  /** LoRAPP: which of forward and backward goes first at a device (paper section 3.2). */
+  readonly order: '1f1b' | 'gpipe';
+  /** LoRAPP: when microbatches enter the pipeline; `greedy` is the paper's, for comparison. */
+  readonly release: 'staggered' | 'greedy';
+  /** LoRAPP: number of BatchLoRA groups; `auto` merges surplus adapters into as many groups as devices. */
+  readonly groups: 'auto' | number;
+  /** LoRAPP: microbatches in flight beyond one per stage. */
+  readonly extraInFlight: number;
+}
+
+/** Where weights and tokenizer are, when there are any. */
+export type ModelSource = { readonly kind: 'preset' } | { readonly kind: 'folder'; readonly path: string };
+
+/** An experiment file with every default filled in. */
+export interface Experiment {
+  readonly name: string;
+  readonly model: Model;
+  readonly modelSource: ModelSource;
+  /** Element type of base weights and activations. */
+  readonly precision: Precision;
+  readonly cluster: Cluster;
+  readonly schedule: Schedule;
+  readonly jobs: readonly Job[];
+}

@@ -1,0 +1,35 @@
+import type { ShapePart } from './plan/plan.ts';
+
+/** What planning has to know of one adapter: how many iterations of which sizes, and when it may start. */
+export interface AdapterWorkload {
+  readonly name: string;
+  readonly iterations: number;
+  /** Pieces each mini-batch is split into. */
+  readonly microbatches: number;
+  readonly arrivalNs: number;
+  readonly priority: number;
+  /** Size of microbatch `index` of `iteration`. */
+  readonly part: (iteration: number, index: number) => PartSize;
+}
+
+export type PartSize = Omit<ShapePart, 'adapter'>;
+
+/** The adapters of a run, in plan order. */
+export interface Workload {
+  readonly adapters: readonly AdapterWorkload[];
+}
+
+/** Number of rows of microbatch `index` when `batchSize` rows are split into `microbatches` pieces, larger ones first. */
+export const rowsOfMicrobatch = (batchSize: number, microbatches: number, index: number): number =>
+  Math.floor(batchSize / microbatches) + (index < batchSize % microbatches ? 1 : 0);
+
+/** Index of the first row of microbatch `index` inside its mini-batch. */
+export const firstRowOfMicrobatch = (batchSize: number, microbatches: number, index: number): number =>
+  Math.floor(batchSize / microbatches) * index + Math.min(index, batchSize % microbatches);
+
+/** Size of a microbatch whose rows have the given lengths in tokens. */
+export const sizeOfRows = (lengths: readonly number[]): PartSize => ({
+  rows: lengths.length,
+  tokens: lengths.reduce((sum, length) => sum + length, 0),
+  squaredTokens: lengths.reduce((sum, length) => sum + length * length, 0),
+});

@@ -1,0 +1,50 @@
+import type { Tensor2D } from '@tensorflow/tfjs-core';
+import type { Adapter, Optimizer } from '../core/job.ts';
+import type { PackedBatch } from './packed-batch.ts';
+
+/** Everything a stage needs to hold one adapter: its form, its optimizer and where its first values come from. */
+export interface AdapterSetup {
+  readonly index: number;
+  readonly name: string;
+  readonly adapter: Adapter;
+  readonly optimizer: Optimizer;
+  /** Initial values and dropout masks depend on the seed, the layer, the module and the step, never on the stage cut. */
+  readonly seed: number;
+}
+
+/** A named tensor off the device: PEFT's key, row-major values. */
+export interface NamedArray {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+/** Loss of one part of a microbatch: the sum over its targets times the part's `lossScale`, so that the microbatches of a mini-batch add up to its mean. */
+export interface PartLoss {
+  readonly adapter: number;
+  readonly loss: number;
+}
+
+/** What a forward returns: hidden states for the next stage, or the losses on the last one. */
+export type ForwardResult =
+  | { readonly kind: 'hidden'; readonly hidden: Tensor2D }
+  | { readonly kind: 'loss'; readonly losses: readonly PartLoss[] };
+
+/**
+ * A contiguous range of layers with the adapters loaded on it. Forward and backward of a microbatch are separate calls,
+ * far apart in time; what the backward needs is kept inside, by microbatch, until its backward has run.
+ * The caller owns tensors it gets and disposes them; the stage owns what it keeps, and takes over `input`.
+ */
+export interface Stage {
+  readonly load: (setup: AdapterSetup, initial?: readonly NamedArray[]) => void;
+  /** `input` is null on the first stage. With `keep: false` (evaluation) nothing is saved and dropout is off. */
+  readonly forward: (batch: PackedBatch, input: Tensor2D | null, options: { readonly keep: boolean }) => ForwardResult;
+  /** `gradient` is null on the last stage; returns the input gradient, null on the first stage. Accumulates adapter gradients. */
+  readonly backward: (microbatch: number, gradient: Tensor2D | null) => Tensor2D | null;
+  /** One optimizer step of an adapter from its accumulated gradients, which it clears. */
+  readonly step: (adapter: number) => void;
+  /** The adapter's weights on this stage under PEFT's names. */
+  readonly weights: (adapter: number) => Promise<readonly NamedArray[]>;
+  readonly release: (adapter: number) => void;
+  readonly dispose: () => void;
+}
