@@ -12,6 +12,14 @@ export type Problems = NonEmptyArray<Problem>;
 
 export const problem = (path: string, message: string): Problem => ({ path, message });
 
+/** The same problems, their paths seen from a larger file. */
+export const mapPaths =
+  (change: (path: string) => string) =>
+  ([first, ...rest]: Problems): Problems => {
+    const moved = ({ path, message }: Problem): Problem => problem(change(path), message);
+    return [moved(first), ...rest.map(moved)];
+  };
+
 /** One line per problem, each starting with the file and the path inside it. */
 export const formatProblems = (file: string, problems: Problems): string =>
   problems.map(({ path, message }) => `${file}${path === '' ? '' : `: ${path}`}: ${message}`).join('\n');

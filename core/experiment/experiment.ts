@@ -1,4 +1,5 @@
 import type { Cluster, Precision } from '../cluster/cluster.ts';
+import type { ClusterDescription } from '../cluster/description.ts';
 import type { Job } from '../job.ts';
 import type { Model } from '../model/model.ts';
 
@@ -15,8 +16,8 @@ export interface Schedule {
   readonly release: 'staggered' | 'greedy';
   /** LoRAPP: number of BatchLoRA groups; `auto` merges surplus adapters into as many groups as devices. */
   readonly groups: 'auto' | number;
-  /** LoRAPP: microbatches in flight beyond one per stage. */
-  readonly extraInFlight: number;
+  /** LoRAPP: microbatches in flight beyond one per stage; `auto` is as many as memory holds. */
+  readonly extraInFlight: 'auto' | number;
 }
 
 /** Where weights and tokenizer are, when there are any. */
@@ -30,6 +31,8 @@ export interface Experiment {
   /** Element type of base weights and activations. */
   readonly precision: Precision;
   readonly cluster: Cluster;
+  /** What `cluster` was built from; this is what a saved experiment says. */
+  readonly clusterDescription: ClusterDescription;
   readonly schedule: Schedule;
   readonly jobs: readonly Job[];
 }

@@ -56,6 +56,8 @@ export interface PlanTables {
   readonly schedule: string;
   readonly devices: readonly string[];
   readonly adapters: readonly string[];
+  /** When each adapter's job arrives; its `load` cannot start earlier. */
+  readonly arrivalsNs: readonly number[];
   readonly stages: readonly StagePlacement[];
   readonly shapes: readonly MicrobatchShape[];
   readonly microbatches: MicrobatchTable;
