@@ -1,0 +1,75 @@
+import type { Workload } from '../workload.ts';
+import type { Plan, StagePlacement } from '../plan/plan.ts';
+import { createPlanWriter, type PlanWriter, type Turn } from './plan-writer.ts';
+
+/**
+ * Closed-form schedules with a barrier at each iteration: one adapter at a time, its whole mini-batch in and out of the
+ * pipeline before its weights change. They differ in the order of one stage's forwards and backwards only.
+ */
+
+/** Order of one stage's ops for `microbatches` microbatches: index and direction. */
+type StageOrder = (stage: number, stageCount: number, microbatches: number) => readonly BarrierOp[];
+
+interface BarrierOp {
+  readonly direction: 'forward' | 'backward';
+  readonly index: number;
+}
+
+const forward = (index: number): BarrierOp => ({ direction: 'forward', index });
+const backward = (index: number): BarrierOp => ({ direction: 'backward', index });
+const indices = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+/** All forwards, then all backwards (Huang et al. 2019). */
+const gpipeOrder: StageOrder = (_stage, _stageCount, microbatches) => [
+  ...indices(microbatches).map(forward),
+  ...indices(microbatches).map(backward),
+];
+
+/** Warm-up forwards, then one forward and one backward in turn, then the remaining backwards (Narayanan et al. 2019). */
+const oneForwardOneBackwardOrder: StageOrder = (stage, stageCount, microbatches) => {
+  const warmUp = Math.min(microbatches, stageCount - 1 - stage);
+  return [
+    ...indices(warmUp).map(forward),
+    ...indices(microbatches - warmUp).flatMap((index) => [forward(warmUp + index), backward(index)]),
+    ...indices(warmUp).map((index) => backward(microbatches - warmUp + index)),
+  ];
+};
+
+const writeIteration = (writer: PlanWriter, turn: Turn, ids: readonly number[], orders: readonly (readonly BarrierOp[])[]): void => {
+  for (const [stage, order] of orders.entries()) {
+    for (const { direction, index } of order) {
+      if (direction === 'forward') writer.forward(stage, ids[index]!, [turn], index);
+      else writer.backward(stage, ids[index]!);
+    }
+    writer.step(stage, [turn]);
+  }
+};
+
+const planBarrier =
+  (schedule: string, orderOf: StageOrder) =>
+  (workload: Workload, devices: readonly string[], stages: readonly StagePlacement[]): Plan => {
+    const writer = createPlanWriter(workload, devices, stages);
+    for (const adapter of arrivalOrder(workload)) {
+      const { iterations, microbatches } = workload.adapters[adapter]!;
+      const orders = stages.map((_, stage) => orderOf(stage, stages.length, microbatches));
+      for (let iteration = 0; iteration < iterations; iteration++) {
+        const turn = { adapter, iteration };
+        const ids = indices(microbatches).map((index) => writer.addMicrobatch(adapter, [turn], index));
+        writeIteration(writer, turn, ids, orders);
+      }
+    }
+    return writer.build(schedule);
+  };
+
+/** Adapters by arrival, then higher priority, then position in the experiment. */
+export const arrivalOrder = (workload: Workload): number[] =>
+  indices(workload.adapters.length).sort((a, b) => {
+    const [first, second] = [workload.adapters[a]!, workload.adapters[b]!];
+    return first.arrivalNs - second.arrivalNs || second.priority - first.priority || a - b;
+  });
+
+/** GPipe: bubble ratio (D − 1)/(N + D − 1), every microbatch of the mini-batch in memory at once. */
+export const planGpipe = planBarrier('gpipe', gpipeOrder);
+
+/** 1F1B: GPipe's bubble ratio with at most D − s microbatches in memory on stage s. */
+export const planOneForwardOneBackward = planBarrier('1f1b', oneForwardOneBackwardOrder);

@@ -1,0 +1,219 @@
+/**
+ * LoRAPP (paper section 3.2) as an incremental list scheduler: microbatches of different adapters fill each other's
+ * bubbles, because only iterations of the same adapter depend on each other.
+ *
+ * Every stage takes, at the earliest moment it can do anything, a backward before a forward (1F1B order; the reverse
+ * in GPipe order). That alone bunches adapters up and misses the paper's bubble formula, so microbatches are *released*
+ * into the pipeline at staggered, periodic times: with equal work adapter a enters at a·P/L, where the period P is
+ * max(D + N − 1, L·N)·(T_f + T_b). Unequal work generalises this: microbatches enter one slot (their time at the
+ * slowest stage) apart, and after each round a pad spreads what the longest round alone would leave idle.
+ */
+import { memoizeShapeCosts, opNs, type ShapeCost } from './shape-costs.ts';
+import { beginRound, nextTurns, type GroupState, type InFlight, type LorappProblem, type LorappState, type StageState } from './lorapp-state.ts';
+import type { PlanWriter } from './plan-writer.ts';
+
+/** The op a stage would start next. */
+interface Choice {
+  readonly startNs: number;
+  readonly kind: 'forward' | 'backward' | 'release';
+  readonly group: number;
+}
+
+interface Run {
+  readonly problem: LorappProblem;
+  readonly state: LorappState;
+  readonly writer: PlanWriter;
+  readonly costOf: (shape: number) => ShapeCost;
+}
+
+/**
+ * Appends ops in order of their start until every further op would start after `horizonNs`, and returns the state from
+ * which to go on; `state` itself is left as it was. With an infinite horizon the plan is complete.
+ */
+export const extendLorapp = (
+  problem: LorappProblem,
+  state: LorappState,
+  writer: PlanWriter,
+  horizonNs = Infinity,
+): LorappState => {
+  const costOf = memoizeShapeCosts(problem.cost, problem.stageCount, writer.microbatches.shapes);
+  const run: Run = { problem, state: structuredClone(state), writer, costOf };
+  for (;;) {
+    const next = earliestChoice(run);
+    if (next === null || next.choice.startNs > horizonNs) return run.state;
+    perform(run, next.stage, next.choice);
+  }
+};
+
+/** True once every iteration of every adapter is planned. */
+export const isComplete = (state: LorappState): boolean =>
+  state.inFlight === 0 && state.groups.every(({ turns }) => turns.length === 0);
+
+const earliestChoice = (run: Run): { stage: number; choice: Choice } | null => {
+  let best: { stage: number; choice: Choice } | null = null;
+  for (let stage = 0; stage < run.problem.stageCount; stage++) {
+    const choice = chooseOp(run, stage);
+    if (choice !== null && (best === null || choice.startNs < best.choice.startNs)) best = { stage, choice };
+  }
+  return best;
+};
+
+const chooseOp = (run: Run, stage: number): Choice | null => {
+  const { freeNs, backwards } = run.state.stages[stage]!;
+  const head = backwards[0];
+  const backward: Choice | null =
+    head === undefined ? null : { startNs: Math.max(freeNs, head.readyNs), kind: 'backward', group: head.group };
+  const forward = stage === 0 ? chooseRelease(run) : chooseForward(run, stage);
+  if (backward === null || forward === null) return backward ?? forward;
+  const [first, second] = run.problem.order === '1f1b' ? [backward, forward] : [forward, backward];
+  return first.startNs <= second.startNs ? first : second;
+};
+
+const fits = (run: Run, stage: number, shape: number): boolean => {
+  const { heldBytes, transientBytes } = run.state.stages[stage]!;
+  const costs = run.costOf(shape);
+  const peakBytes = heldBytes + costs.activationBytes[stage]! + Math.max(transientBytes, costs.transientBytes[stage]!);
+  return peakBytes <= run.problem.memoryBudgets[stage]!;
+};
+
+const chooseForward = (run: Run, stage: number): Choice | null => {
+  const { freeNs, forwards } = run.state.stages[stage]!;
+  const head = forwards[0];
+  if (head === undefined || !fits(run, stage, head.shape)) return null;
+  return { startNs: Math.max(freeNs, head.readyNs), kind: 'forward', group: head.group };
+};
+
+/** Which group's next microbatch enters the pipeline, and when: groups take turns among those that can start first. */
+const chooseRelease = (run: Run): Choice | null => {
+  const { problem, state } = run;
+  const staggered = problem.release === 'staggered';
+  if (state.inFlight >= inFlightLimit(problem)) return null;
+  const earliestNs = Math.max(state.stages[0]!.freeNs, staggered ? state.dueNs : 0);
+  let best: Choice | null = null;
+  for (let turn = 1; turn <= state.groups.length; turn++) {
+    const group = (state.lastGroup + turn) % state.groups.length;
+    const { turns, released, microbatches, readyNs } = state.groups[group]!;
+    if (turns.length === 0 || released === microbatches) continue;
+    const startNs = Math.max(earliestNs, readyNs);
+    // Staggered, a round that has begun is finished first: its microbatches travel one slot apart.
+    const begun = staggered && released > 0;
+    if (begun || best === null || startNs < best.startNs) best = { startNs, kind: 'release', group };
+    if (begun) break;
+  }
+  return best !== null && fits(run, 0, nextShape(run, best.group)) ? best : null;
+};
+
+const inFlightLimit = ({ order, extraInFlight, stageCount }: LorappProblem): number =>
+  order === 'gpipe' || extraInFlight === 'auto' ? Infinity : stageCount + extraInFlight;
+
+/** Shape of the microbatch a group would release next; a round's microbatches get their numbers when it is first asked. */
+const nextShape = (run: Run, group: number): number => {
+  const round = run.state.groups[group]!;
+  if (round.numbers.length === 0) numberRound(run, group, round);
+  return run.writer.microbatches.shapeOf(round.numbers[round.released]!);
+};
+
+const numberRound = ({ writer, costOf }: Run, group: number, round: GroupState): void => {
+  for (let index = 0; index < round.microbatches; index++) {
+    round.numbers.push(writer.addMicrobatch(group, round.turns, index));
+  }
+  const costs = round.numbers.map((microbatch) => costOf(writer.microbatches.shapeOf(microbatch)));
+  const last = costs[costs.length - 1]!;
+  round.workNs = costs.reduce((sum, { slotNs }) => sum + slotNs, 0);
+  round.latencyNs = round.workNs - last.slotNs + last.pathNs;
+};
+
+const perform = (run: Run, stage: number, choice: Choice): void => {
+  switch (choice.kind) {
+    case 'release':
+      return release(run, choice);
+    case 'forward':
+      return forward(run, stage, run.state.stages[stage]!.forwards.shift()!, choice.startNs);
+    case 'backward':
+      return backward(run, stage, choice.startNs);
+  }
+};
+
+const release = (run: Run, { group, startNs }: Choice): void => {
+  const { state } = run;
+  const round = state.groups[group]!;
+  const shape = nextShape(run, group);
+  const index = round.released++;
+  const entering: InFlight = { microbatch: round.numbers[index]!, shape, group, index, readyNs: startNs };
+  state.inFlight++;
+  state.lastGroup = group;
+  spaceReleases(run, round, shape, startNs);
+  forward(run, 0, entering, startNs);
+};
+
+/** Moves the time the next microbatch is due: one slot on, and the pad once a round has entered. */
+const spaceReleases = ({ state, costOf }: Run, round: GroupState, shape: number, startNs: number): void => {
+  // Delayed releases keep their place in the rhythm and are caught up; an empty pipeline starts a new rhythm.
+  if (state.inFlight === 1) state.dueNs = Math.max(state.dueNs, startNs);
+  state.dueNs += costOf(shape).slotNs;
+  if (round.released === round.microbatches) state.dueNs += padNs(state.groups);
+};
+
+/** What the longest round leaves idle beyond the work of all groups, shared evenly between them. */
+const padNs = (groups: readonly GroupState[]): number => {
+  const active = groups.filter(({ turns }) => turns.length > 0).length;
+  // Groups that have not entered yet are taken to be like those that have.
+  const known = groups.filter(({ turns, workNs }) => turns.length > 0 && workNs > 0);
+  const meanWorkNs = known.reduce((sum, { workNs }) => sum + workNs, 0) / known.length;
+  const longestNs = Math.max(...known.map(({ latencyNs }) => latencyNs));
+  return Math.max(0, longestNs / active - meanWorkNs);
+};
+
+const forward = (run: Run, stage: number, entry: InFlight, startNs: number): void => {
+  const { state, problem, writer, costOf } = run;
+  const costs = costOf(entry.shape);
+  const here = state.stages[stage]!;
+  const round = state.groups[entry.group]!;
+  writer.forward(stage, entry.microbatch, round.turns, entry.index);
+  here.heldBytes += costs.activationBytes[stage]!;
+  here.transientBytes = Math.max(here.transientBytes, costs.transientBytes[stage]!);
+  here.freeNs = entry.readyNs = startNs + costs.forwardNs[stage]!;
+  if (stage + 1 === problem.stageCount) return turnAround(problem.order, here, round, entry);
+  entry.readyNs += problem.transferNs(stage, stage + 1, costs.transferBytes);
+  state.stages[stage + 1]!.forwards.push(entry);
+};
+
+/** On the last stage a forward's backward may follow at once, in GPipe order once the round is complete. */
+const turnAround = (order: LorappProblem['order'], last: StageState, round: GroupState, entry: InFlight): void => {
+  if (order === '1f1b') {
+    last.backwards.push(entry);
+    return;
+  }
+  last.waiting.push(entry);
+  const ready = last.waiting.filter(({ group }) => group === entry.group);
+  if (ready.length < round.microbatches) return;
+  last.waiting = last.waiting.filter(({ group }) => group !== entry.group);
+  for (const waiting of ready) last.backwards.push({ ...waiting, readyNs: entry.readyNs });
+};
+
+const backward = (run: Run, stage: number, startNs: number): void => {
+  const { problem, state, writer, costOf } = run;
+  const here = state.stages[stage]!;
+  const entry = here.backwards.shift()!;
+  const costs = costOf(entry.shape);
+  writer.backward(stage, entry.microbatch);
+  here.heldBytes -= costs.activationBytes[stage]!;
+  here.freeNs = entry.readyNs = startNs + costs.backwardNs[stage]!;
+  if (stage > 0) {
+    entry.readyNs += problem.transferNs(stage, stage - 1, costs.transferBytes);
+    state.stages[stage - 1]!.backwards.push(entry);
+  } else state.inFlight--;
+  const round = state.groups[entry.group]!;
+  round.pendingBackwards[stage]! -= 1;
+  if (round.pendingBackwards[stage] === 0) finishRound(run, stage, entry.group);
+};
+
+/** The steps that end a round on a stage; the first stage is the last to get there, and the next round may enter. */
+const finishRound = ({ problem, state, writer }: Run, stage: number, group: number): void => {
+  const round = state.groups[group]!;
+  const here = state.stages[stage]!;
+  writer.step(stage, round.turns);
+  for (const { adapter } of round.turns) here.freeNs += opNs(problem.cost.step(stage, adapter));
+  if (stage > 0) return;
+  beginRound(round, problem, nextTurns(problem.workload, problem.groups[group]!, round.turns), here.freeNs);
+};

@@ -1,0 +1,75 @@
+import type { Workload } from '../workload.ts';
+import { createMicrobatchBuilder, createProgramBuilder, type MicrobatchBuilder } from '../plan/builders.ts';
+import { KIND } from '../plan/op.ts';
+import type { Plan, StagePlacement } from '../plan/plan.ts';
+
+/** Iteration of one adapter inside a round of its group. */
+export interface Turn {
+  readonly adapter: number;
+  readonly iteration: number;
+}
+
+/** Where planners write: appends ops to the programs and keeps each adapter's life-cycle ops in their place. */
+export interface PlanWriter {
+  readonly microbatches: MicrobatchBuilder;
+  /** Appends microbatch `index` of a round; returns its number. */
+  readonly addMicrobatch: (group: number, turns: readonly Turn[], index: number) => number;
+  /** A forward; the first one of an adapter on a stage is preceded by its `load`. */
+  readonly forward: (stage: number, microbatch: number, turns: readonly Turn[], index: number) => void;
+  readonly backward: (stage: number, microbatch: number) => void;
+  /** The steps that end a round on a stage; the last step of an adapter is followed by `save` and `release`. */
+  readonly step: (stage: number, turns: readonly Turn[]) => void;
+  readonly build: (schedule: string) => Plan;
+}
+
+export const createPlanWriter = (
+  workload: Workload,
+  devices: readonly string[],
+  stages: readonly StagePlacement[],
+): PlanWriter => {
+  const programs = devices.map(() => createProgramBuilder());
+  const programOf = (stage: number) => programs[stages[stage]!.device]!;
+  const microbatches = createMicrobatchBuilder();
+  return {
+    microbatches,
+    addMicrobatch: (group, turns, index) =>
+      microbatches.push(
+        group,
+        turns
+          .filter(({ adapter }) => index < workload.adapters[adapter]!.microbatches)
+          .map(({ adapter, iteration }) => ({
+            adapter,
+            iteration,
+            index,
+            ...workload.adapters[adapter]!.part(iteration, index),
+          })),
+      ),
+    forward: (stage, microbatch, turns, index) => {
+      const program = programOf(stage);
+      if (index === 0) {
+        for (const { adapter, iteration } of turns) if (iteration === 0) program.push(KIND.load, stage, adapter, 0);
+      }
+      program.push(KIND.forward, stage, microbatch, 0);
+    },
+    backward: (stage, microbatch) => programOf(stage).push(KIND.backward, stage, microbatch, 0),
+    step: (stage, turns) => {
+      const program = programOf(stage);
+      for (const { adapter, iteration } of turns) program.push(KIND.step, stage, adapter, iteration);
+      for (const { adapter, iteration } of turns) {
+        if (iteration + 1 < workload.adapters[adapter]!.iterations) continue;
+        program.push(KIND.save, stage, adapter, 0);
+        program.push(KIND.release, stage, adapter, 0);
+      }
+    },
+    build: (schedule) => ({
+      schedule,
+      devices,
+      adapters: workload.adapters.map(({ name }) => name),
+      arrivalsNs: workload.adapters.map(({ arrivalNs }) => arrivalNs),
+      stages,
+      shapes: microbatches.shapes(),
+      microbatches: microbatches.build(),
+      programs: programs.map((program) => program.build()),
+    }),
+  };
+};

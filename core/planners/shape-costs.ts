@@ -1,0 +1,49 @@
+import type { ComputeCost, CostModel } from '../cost-model.ts';
+import type { MicrobatchShape } from '../plan/plan.ts';
+
+/** Predicted times and sizes of one microbatch shape on every stage, as plain numbers. */
+export interface ShapeCost {
+  readonly forwardNs: readonly number[];
+  readonly backwardNs: readonly number[];
+  readonly activationBytes: readonly number[];
+  /** Alive only while an op runs: the larger one of forward and backward. */
+  readonly transientBytes: readonly number[];
+  readonly transferBytes: number;
+  /** Forward plus backward at the slowest stage: a microbatch can follow another no faster. */
+  readonly slotNs: number;
+  /** Forward plus backward over all stages, alone in the pipeline. */
+  readonly pathNs: number;
+}
+
+/** An op ends when both the device and the host that launches its kernels are done. */
+export const opNs = ({ deviceNs, launchNs }: ComputeCost): number => Math.max(deviceNs, launchNs);
+
+/** Costs of a shape, computed once: a function of the shape's number, given the growing list of shapes. */
+export const memoizeShapeCosts = (
+  cost: CostModel,
+  stageCount: number,
+  shapes: () => readonly MicrobatchShape[],
+): ((shape: number) => ShapeCost) => {
+  const known: ShapeCost[] = [];
+  const stages = Array.from({ length: stageCount }, (_, stage) => stage);
+  return (number) => {
+    const cached = known[number];
+    if (cached !== undefined) return cached;
+    const shape = shapes()[number]!;
+    const forwardNs = stages.map((stage) => opNs(cost.forward(stage, shape)));
+    const backwardNs = stages.map((stage) => opNs(cost.backward(stage, shape)));
+    const bothNs = stages.map((stage) => forwardNs[stage]! + backwardNs[stage]!);
+    return (known[number] = {
+      forwardNs,
+      backwardNs,
+      activationBytes: stages.map((stage) => cost.activationBytes(stage, shape)),
+      transientBytes: stages.map((stage) => {
+        const { forward, backward } = cost.transientBytes(stage, shape);
+        return Math.max(forward, backward);
+      }),
+      transferBytes: cost.transferBytes(shape),
+      slotNs: Math.max(...bothNs),
+      pathNs: bothNs.reduce((sum, ns) => sum + ns, 0),
+    });
+  };
+};
