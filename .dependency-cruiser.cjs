@@ -1,0 +1,62 @@
+/** The import table of the architecture (docs/architecture.md): what each folder may import. */
+const only = (folder, allowed) => ({
+  name: `${folder}-imports`,
+  comment: `${folder}/ may import ${allowed.length === 0 ? 'nothing of ours' : allowed.join(', ')}: move the code, or hand the value in as an argument`,
+  severity: 'error',
+  from: { path: `^${folder}/` },
+  to: { path: '^(core|sim|exec|viz|experiments|cli|test)/', pathNot: `^(${[folder, ...allowed].join('|')})/` },
+});
+
+const library = (name, pattern, folders) => ({
+  name: `${name}-only-in-${folders.join('-')}`,
+  comment: `${name} stays inside ${folders.join(', ')}`,
+  severity: 'error',
+  from: { path: '^(core|sim|exec|viz|experiments|cli)/', pathNot: `^(${folders.join('|')})/` },
+  to: { path: pattern },
+});
+
+module.exports = {
+  forbidden: [
+    only('core', []),
+    only('sim', ['core']),
+    only('exec', ['core']),
+    {
+      ...only('viz', ['core']),
+      from: { path: '^viz/', pathNot: '^viz/page/' },
+    },
+    { ...only('viz', ['core', 'sim']), name: 'viz-page-imports', from: { path: '^viz/page/' } },
+    only('experiments', ['core', 'sim', 'exec', 'viz']),
+    only('cli', ['core', 'sim', 'exec', 'viz', 'experiments']),
+    {
+      name: 'browser-code',
+      comment: 'core, sim and viz run unchanged in a browser: no Node built-ins',
+      severity: 'error',
+      from: { path: '^(core|sim|viz)/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    library('tensorflow', 'node_modules/@tensorflow', ['exec']),
+    library('d3', 'node_modules/(@types/)?d3', ['viz']),
+    library('csv-stringify', 'node_modules/csv-stringify', ['experiments', 'cli']),
+    {
+      name: 'fp-ts-deep',
+      comment: 'import fp-ts as fp-ts/lib/X.js: the bare path breaks plain Node ESM',
+      severity: 'error',
+      from: {},
+      to: { path: 'node_modules/fp-ts/(?!lib/)' },
+    },
+    { name: 'no-cycles', comment: 'break the cycle: one of the files knows too much', severity: 'error', from: { path: '^(core|sim|exec|viz|cli|experiments)/' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'name-the-thing',
+      comment: 'no utils, helpers, common, manager: name what the file holds',
+      severity: 'error',
+      from: {},
+      to: { path: '/(utils|util|helpers|helper|common|manager|misc)[/.]', pathNot: 'node_modules' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};
