@@ -1,5 +1,5 @@
 import type { CostModel } from '../cost-model.ts';
-import { memoizeShapeCosts, opNs, type ShapeCost } from '../planners/shape-costs.ts';
+import { memoizeShapeCosts, opNs, type ShapeCost } from '../shape-costs.ts';
 import { KIND } from './op.ts';
 import type { Plan, Program } from './plan.ts';
 

@@ -8,7 +8,7 @@
  * max(D + N − 1, L·N)·(T_f + T_b). Unequal work generalises this: microbatches enter one slot (their time at the
  * slowest stage) apart, and after each round a pad spreads what the longest round alone would leave idle.
  */
-import { memoizeShapeCosts, opNs, type ShapeCost } from './shape-costs.ts';
+import { memoizeShapeCosts, opNs, type ShapeCost } from '../shape-costs.ts';
 import { beginRound, nextTurns, type GroupState, type InFlight, type LorappProblem, type LorappState, type StageState } from './lorapp-state.ts';
 import type { PlanWriter } from './plan-writer.ts';
 

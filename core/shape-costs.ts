@@ -1,5 +1,5 @@
-import type { ComputeCost, CostModel } from '../cost-model.ts';
-import type { MicrobatchShape } from '../plan/plan.ts';
+import type { ComputeCost, CostModel } from './cost-model.ts';
+import type { MicrobatchShape } from './plan/plan.ts';
 
 /** Predicted times and sizes of one microbatch shape on every stage, as plain numbers. */
 export interface ShapeCost {
