@@ -1,3 +1,4 @@
+import { formatTable } from '../text-table.ts';
 import { opAt, type Plan } from './plan.ts';
 import { formatOp } from './text.ts';
 import type { Violation } from './validate.ts';
@@ -14,7 +15,7 @@ export const formatViolations = (plan: Plan, violations: readonly Violation[]): 
     ({ device, position, rule, message }) =>
       `${plan.devices[device]}${position < 0 ? '' : ` at ${position} (${tokenAt(plan, device, position)})`}: ${rule}: ${message}`,
   );
-  return [...lines, '', ...formatGrid(plan, violations)].join('\n');
+  return [...lines, '', formatGrid(plan, violations)].join('\n');
 };
 
 const tokenAt = (plan: Plan, device: number, position: number): string => {
@@ -22,10 +23,10 @@ const tokenAt = (plan: Plan, device: number, position: number): string => {
   return position < program.length ? formatOp(opAt(program, position)) : '';
 };
 
-const formatGrid = (plan: Plan, violations: readonly Violation[]): string[] => {
+const formatGrid = (plan: Plan, violations: readonly Violation[]): string => {
   const placed = violations.filter(({ position }) => position >= 0);
   const first = placed[0];
-  if (first === undefined) return [];
+  if (first === undefined) return '';
   const start = Math.max(0, first.position - MARGIN);
   const positions = Array.from({ length: 2 * MARGIN + 1 }, (_, offset) => start + offset);
   const rows = plan.devices.map((name, device) => [
@@ -36,10 +37,5 @@ const formatGrid = (plan: Plan, violations: readonly Violation[]): string[] => {
       return wrong ? `«${token}»` : token;
     }),
   ]);
-  return alignColumns([['', ...positions.map(String)], ...rows]);
-};
-
-const alignColumns = (rows: readonly (readonly string[])[]): string[] => {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd());
+  return formatTable([['', ...positions.map(String)], ...rows]);
 };

@@ -1,0 +1,77 @@
+import type { Job } from '../job.ts';
+import {
+  firstRowOfMicrobatch,
+  rowsOfMicrobatch,
+  type AdapterWorkload,
+  type PartSize,
+  type Workload,
+} from '../workload.ts';
+import type { Experiment } from './experiment.ts';
+import { drawLengths } from './synthetic.ts';
+
+/** What the caller knows of jobs whose rows are in files, once it has read them. */
+export interface FileSizes {
+  readonly rowCount: (job: Job) => number;
+  /** Size of microbatch `index` of `iteration`. */
+  readonly part: (job: Job, iteration: number, index: number) => PartSize;
+}
+
+/**
+ * Optimizer steps of a job over `rowCount` rows. Its rows form one stream, epoch after epoch, from which every
+ * mini-batch takes the next `batchSize`; the last one is filled up from the epoch that would follow, so all are full.
+ */
+export const countIterations = ({ duration, batchSize }: Job, rowCount: number): number => {
+  if (duration.kind === 'iterations') return duration.iterations;
+  // Whole rows first: 10 × 1.1 is a little more than 11 in binary, which is no reason for another mini-batch.
+  const rows = Math.max(1, Math.round(rowCount * duration.epochs));
+  return Math.ceil(rows / batchSize);
+};
+
+/** Σ size over the first n of the lengths, repeated without end, from their running sums. */
+const repeatedSum = (lengths: Uint32Array, size: (length: number) => number): ((count: number) => number) => {
+  const sums = new Float64Array(lengths.length + 1);
+  lengths.forEach((length, index) => (sums[index + 1] = sums[index]! + size(length)));
+  return (count) => Math.floor(count / lengths.length) * sums[lengths.length]! + sums[count % lengths.length]!;
+};
+
+/** Sizes of microbatches that take the rows of these lengths in order, again and again. */
+const syntheticPart = (lengths: Uint32Array, batchSize: number, microbatches: number): AdapterWorkload['part'] => {
+  const tokens = repeatedSum(lengths, (length) => length);
+  const squaredTokens = repeatedSum(lengths, (length) => length * length);
+  return (iteration, index) => {
+    const first = iteration * batchSize + firstRowOfMicrobatch(batchSize, microbatches, index);
+    const rows = rowsOfMicrobatch(batchSize, microbatches, index);
+    return {
+      rows,
+      tokens: tokens(first + rows) - tokens(first),
+      squaredTokens: squaredTokens(first + rows) - squaredTokens(first),
+    };
+  };
+};
+
+const rowsOf = (
+  job: Job,
+  microbatches: number,
+  files: FileSizes,
+): { readonly count: number; readonly part: AdapterWorkload['part'] } => {
+  if (job.data.kind === 'files') {
+    return { count: files.rowCount(job), part: (iteration, index) => files.part(job, iteration, index) };
+  }
+  const lengths = drawLengths(job.data.lengths, job.data.rows, job.seed);
+  return { count: job.data.rows, part: syntheticPart(lengths, job.batchSize, microbatches) };
+};
+
+/** What the planner has to know of an experiment's jobs, in their order. */
+export const workloadOf = ({ jobs, schedule }: Pick<Experiment, 'jobs' | 'schedule'>, files: FileSizes): Workload => ({
+  adapters: jobs.map((job): AdapterWorkload => {
+    const { count, part } = rowsOf(job, schedule.microbatches, files);
+    return {
+      name: job.name,
+      iterations: countIterations(job, count),
+      microbatches: schedule.microbatches,
+      arrivalNs: job.arrivalNs,
+      priority: job.priority,
+      part,
+    };
+  }),
+});

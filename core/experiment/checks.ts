@@ -1,0 +1,76 @@
+/** Checks that need more than one part of an experiment. */
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Job } from '../job.ts';
+import { linearShape, type Model } from '../model/model.ts';
+import { problem, show, type Problem } from '../problem.ts';
+import type { Schedule } from './experiment.ts';
+
+/** A job that could be read, and its place in the file. */
+export interface PlacedJob {
+  readonly index: number;
+  readonly job: Job;
+}
+
+const checkRank = ({ index, job }: PlacedJob, model: Model): Problem[] => {
+  const { rank, targetModules } = job.adapter;
+  return targetModules.flatMap((module) => {
+    const { inputSize, outputSize } = linearShape(model, module);
+    if (rank <= Math.min(inputSize, outputSize)) return [];
+    const matrix = `the smaller side of ${module} (${outputSize} × ${inputSize})`;
+    return [problem(`jobs[${index}].adapter.rank`, `is ${rank}; expected at most ${matrix}`)];
+  });
+};
+
+/** Longest row that may occur, and the key that sets it. */
+const longestRow = ({ data }: Job): readonly [key: string, length: number] => {
+  if (data.kind === 'files') return ['maximumLength', data.maximumLength];
+  return data.lengths.type === 'fixed'
+    ? ['lengths.length', data.lengths.length]
+    : ['lengths.maximum', data.lengths.maximum];
+};
+
+const checkLength = ({ index, job }: PlacedJob, model: Model): Problem[] => {
+  const [key, length] = longestRow(job);
+  if (length <= model.maxPositions) return [];
+  return [
+    problem(`jobs[${index}].data.${key}`, `is ${length}; expected at most the model's ${model.maxPositions} positions`),
+  ];
+};
+
+/** Whether the model can carry the job's adapter and rows. */
+export const checkJob = (placed: PlacedJob, model: Model): Problem[] => [
+  ...checkRank(placed, model),
+  ...checkLength(placed, model),
+];
+
+/** Names become folders, and some file systems do not tell capitals apart. */
+export const checkNames = (jobs: readonly PlacedJob[]): Problem[] =>
+  jobs.flatMap(({ index, job }, position) => {
+    const earlier = jobs.slice(0, position).find((other) => other.job.name.toLowerCase() === job.name.toLowerCase());
+    if (earlier === undefined) return [];
+    return [problem(`jobs[${index}].name`, `is ${show(job.name)}, the name of jobs[${earlier.index}]`)];
+  });
+
+/** Whether every mini-batch can be split, and every BatchLoRA group can have a job. */
+export const checkSchedule = (schedule: Schedule, jobs: readonly PlacedJob[], jobCount: number): Problem[] => {
+  const { microbatches, groups } = schedule;
+  const small = jobs
+    .filter(({ job }) => job.batchSize < microbatches)
+    .map(({ index, job }) =>
+      problem(
+        `jobs[${index}].batchSize`,
+        `is ${job.batchSize}; expected at least schedule.microbatches, ${microbatches}`,
+      ),
+    );
+  if (groups === 'auto' || groups <= jobCount) return small;
+  return [...small, problem('schedule.groups', `is ${groups}; expected at most the number of jobs, ${jobCount}`)];
+};
+
+/** A stage has at least one layer. */
+export const checkStages = (cluster: Cluster, model: Model): Problem[] => {
+  const count = cluster.devices.length;
+  if (count <= model.layerCount) return [];
+  return [
+    problem('cluster', `has ${count} devices; expected at most ${model.layerCount}, one for each layer of the model`),
+  ];
+};

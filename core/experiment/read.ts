@@ -1,0 +1,112 @@
+import { isNonEmpty } from 'fp-ts/lib/Array.js';
+import { chain, isLeft, left, right, type Either } from 'fp-ts/lib/Either.js';
+import { pipe } from 'fp-ts/lib/function.js';
+import * as z from 'zod';
+import type { Precision } from '../cluster/cluster.ts';
+import { nonEmptyText } from '../leaves.ts';
+import { formatProblems, problem, show, type Problem, type Problems } from '../problem.ts';
+import { closed, isRecord, leaf, oneOf, readStructure } from '../structure.ts';
+import { checkJob, checkNames, checkSchedule, checkStages, type PlacedJob } from './checks.ts';
+import { readCluster, type ClusterSection } from './cluster-section.ts';
+import type { Experiment, Schedule } from './experiment.ts';
+import { readJob, type JobSection } from './job-section.ts';
+import { readModel, type ExperimentContext, type ModelSection } from './model-section.ts';
+import { readSchedule } from './schedule-section.ts';
+import { parseYaml } from './yaml-text.ts';
+
+const PRECISIONS = ['fp32', 'tf32', 'bf16', 'fp16'] as const satisfies readonly Precision[];
+
+/** The file itself; its sections are read apart, so that an error in one does not hide those of the others. */
+const fileSchema = closed({
+  name: nonEmptyText,
+  precision: oneOf(PRECISIONS).default('fp32'),
+  model: z.unknown().optional(),
+  cluster: z.unknown().optional(),
+  schedule: z.unknown().optional(),
+  defaults: leaf<unknown>('expected a mapping of job settings', isRecord).optional(),
+  jobs: z.array(z.unknown()).min(1, { error: 'expected at least one job' }),
+});
+
+/** Takes the value out of a result, or notes why there is none and returns null. */
+type Keep = <T>(result: Either<Problems, T>) => T | null;
+
+/** What could be read of each section; null where something is wrong with it. */
+interface Sections {
+  readonly file: z.output<typeof fileSchema> | null;
+  readonly model: ModelSection | null;
+  readonly cluster: ClusterSection | null;
+  readonly schedule: Schedule | null;
+  readonly jobs: readonly PlacedJob[];
+  /** Jobs in the file, readable or not. */
+  readonly jobCount: number;
+}
+
+type Written = Readonly<Record<string, unknown>>;
+
+const readJobs = (written: readonly unknown[], section: Omit<JobSection, 'index'>, keep: Keep): PlacedJob[] =>
+  written.flatMap((value, index): PlacedJob[] => {
+    const job = keep(readJob(value, { ...section, index }));
+    return job === null ? [] : [{ index, job }];
+  });
+
+/** A piece per device fills the pipeline; no mini-batch can be cut into more pieces than it has rows. */
+const usualMicrobatches = (cluster: ClusterSection | null, jobs: readonly PlacedJob[]): number =>
+  Math.min(cluster?.cluster.devices.length ?? 1, ...jobs.map(({ job }) => job.batchSize));
+
+const readSections = (value: Written, context: ExperimentContext, keep: Keep): Sections => {
+  const file = keep(readStructure(fileSchema, value));
+  const model = keep(readModel(value.model, context));
+  const cluster = keep(readCluster(value.cluster));
+  const written: readonly unknown[] = Array.isArray(value.jobs) ? value.jobs : [];
+  const maxPositions = model?.model.maxPositions ?? Infinity;
+  const jobs = readJobs(written, { defaults: value.defaults, maxPositions }, keep);
+  const schedule = keep(readSchedule(value.schedule, usualMicrobatches(cluster, jobs)));
+  return { file, model, cluster, schedule, jobs, jobCount: written.length };
+};
+
+const checkSections = ({ model, cluster, schedule, jobs, jobCount }: Sections): Problem[] => [
+  ...checkNames(jobs),
+  ...(schedule === null ? [] : checkSchedule(schedule, jobs, jobCount)),
+  ...(model === null ? [] : jobs.flatMap((job) => checkJob(job, model.model))),
+  ...(model === null || cluster === null ? [] : checkStages(cluster.cluster, model.model)),
+];
+
+const joinSections = ({ file, model, cluster, schedule, jobs }: Sections): Experiment => ({
+  name: file!.name,
+  model: model!.model,
+  modelSource: model!.source,
+  precision: file!.precision,
+  cluster: cluster!.cluster,
+  clusterDescription: cluster!.description,
+  schedule: schedule!,
+  jobs: jobs.map(({ job }) => job),
+});
+
+/** A value that several jobs inherit is reported once. */
+const withoutRepeats = (problems: readonly Problem[]): Problem[] => [
+  ...new Map(problems.map((each) => [formatProblems('', [each]), each])).values(),
+];
+
+/**
+ * An experiment from the parsed content of its file, every default filled in. Left: everything that is wrong with it,
+ * in each section and between them.
+ */
+export const resolveExperiment = (value: unknown, context: ExperimentContext): Either<Problems, Experiment> => {
+  if (!isRecord(value)) return left([problem('', `is ${show(value)}; expected the sections of an experiment`)]);
+  const found: Problem[] = [];
+  const sections = readSections(value, context, (result) => {
+    if (!isLeft(result)) return result.right;
+    found.push(...result.left);
+    return null;
+  });
+  found.push(...checkSections(sections));
+  const problems = withoutRepeats(found);
+  return isNonEmpty(problems) ? left(problems) : right(joinSections(sections));
+};
+
+/** An experiment from the YAML text of its file; see `resolveExperiment`. */
+export const readExperiment = (text: string, context: ExperimentContext): Either<Problems, Experiment> =>
+  pipe(
+    parseYaml(text),
+    chain((value) => resolveExperiment(value, context)),
+  );
