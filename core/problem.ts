@@ -28,6 +28,6 @@ const MAX_SHOWN = 80;
 
 /** A value as it appears in a message: JSON, cut to a readable length. */
 export const show = (value: unknown): string => {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = typeof value === 'function' || value === undefined ? String(value) : JSON.stringify(value);
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 };

@@ -1,0 +1,126 @@
+import { stringify } from 'csv-stringify/sync';
+import { pipe } from 'fp-ts/lib/function.js';
+import * as E from 'fp-ts/lib/Either.js';
+import * as TE from 'fp-ts/lib/TaskEither.js';
+import { formatExperiment } from '../../core/experiment/format.ts';
+import type { Experiment, Schedule } from '../../core/experiment/experiment.ts';
+import { formatTable } from '../../core/text-table.ts';
+import { formatBytes, formatDuration, NS_PER_S } from '../../core/units.ts';
+import { planExperiment } from '../../sim/plan-experiment.ts';
+import { formatFailure, doesNotFit, type Failure } from '../failure.ts';
+import { asSeenFrom, openExperiment, type OpenExperiment } from '../open-experiment.ts';
+import { provenance } from '../provenance.ts';
+import { reportPage } from '../report-page.ts';
+import { memoryFailure, runSimulation, type Simulation } from '../run-simulation.ts';
+import { subtitleOf } from '../summary.ts';
+import { prepareFolder, writeResults, type ResultFiles } from '../write-results.ts';
+
+export interface CompareFlags {
+  readonly json?: boolean;
+  readonly out?: string;
+}
+
+/** A schedule's simulation, or why it cannot run. */
+interface Contender {
+  readonly name: string;
+  readonly result: E.Either<Failure, Simulation>;
+}
+
+/** Every schedule there is, with the experiment's own options where it has them. */
+const contenders = (own: Schedule): readonly (readonly [string, Schedule])[] => {
+  const lorapp: Schedule = { ...own, type: 'lorapp' };
+  return [
+    ['gpipe', { ...own, type: 'gpipe' }],
+    ['1f1b', { ...own, type: '1f1b' }],
+    ['lorapp', { ...lorapp, order: '1f1b', release: 'staggered' }],
+    ['lorapp, greedy release', { ...lorapp, order: '1f1b', release: 'greedy' }],
+    ['lorapp, gpipe order', { ...lorapp, order: 'gpipe', release: 'staggered' }],
+  ];
+};
+
+/** `mlora compare`: plans and simulates an experiment under every schedule and prints one table. */
+export const compareCommand = (path: string, flags: CompareFlags): TE.TaskEither<Failure, void> =>
+  pipe(
+    flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out),
+    TE.chain(() => openExperiment(path)),
+    TE.map((open) => ({ experiment: open.experiment, results: contenders(open.experiment.schedule).map(runContender(open)) })),
+    TE.chainFirst(({ experiment, results }) =>
+      flags.out === undefined ? TE.right(undefined) : writeResults(flags.out, resultFiles(asSeenFrom(flags.out, experiment), results)),
+    ),
+    TE.map(({ results }) => print(results, flags)),
+  );
+
+const runContender =
+  ({ experiment, files }: OpenExperiment) =>
+  ([name, schedule]: readonly [string, Schedule]): Contender => ({
+    name,
+    result: pipe(
+      planExperiment({ ...experiment, schedule }, { files }),
+      E.mapLeft(doesNotFit),
+      E.chain(({ plan, cost }) => runSimulation(plan, cost, experiment.cluster)),
+      E.chain((simulation) => {
+        const failure = memoryFailure(simulation.trace);
+        return failure === null ? E.right(simulation) : E.left(failure);
+      }),
+    ),
+  });
+
+const HEADER = ['schedule', 'makespan', 'tokens/s', 'bubble ratio', 'peak memory', 'of'] as const;
+
+const tableRow = ({ name, result }: Contender): string[] => {
+  if (E.isLeft(result)) return [name, formatFailure(result.left), '', '', '', ''];
+  const { makespanSeconds, tokensPerSecond, bubbleRatio, devices } = result.right.summary;
+  const fullest = devices.reduce((a, b) => (b.peakMemoryBytes > a.peakMemoryBytes ? b : a));
+  return [
+    name,
+    formatDuration(makespanSeconds * NS_PER_S),
+    tokensPerSecond.toFixed(0),
+    bubbleRatio.toFixed(4),
+    formatBytes(fullest.peakMemoryBytes),
+    formatBytes(fullest.capacityBytes),
+  ];
+};
+
+const print = (results: readonly Contender[], { json, out }: CompareFlags): void => {
+  if (json === true) {
+    const objects = results.map(({ name, result }) =>
+      E.isLeft(result)
+        ? { name, failure: formatFailure(result.left) }
+        : { name, ...result.right.summary, wallSeconds: result.right.wallSeconds },
+    );
+    process.stdout.write(`${JSON.stringify({ schedules: objects }, null, 2)}\n`);
+    return;
+  }
+  process.stdout.write(`${formatTable([[...HEADER], ...results.map(tableRow)])}\n`);
+  if (out !== undefined) process.stdout.write(`\nresults are in ${out}; open ${out}/report.html in a browser\n`);
+};
+
+const csvOf = (results: readonly Contender[]): string =>
+  stringify(
+    results.map(({ name, result }) => {
+      if (E.isLeft(result)) return { schedule: name, failure: formatFailure(result.left) };
+      const { makespanSeconds, tokensPerSecond, bubbleRatio, devices } = result.right.summary;
+      const peakMemoryBytes = Math.max(...devices.map((device) => device.peakMemoryBytes));
+      return { schedule: name, makespanSeconds, tokensPerSecond, bubbleRatio, peakMemoryBytes };
+    }),
+    { header: true, columns: ['schedule', 'makespanSeconds', 'tokensPerSecond', 'bubbleRatio', 'peakMemoryBytes', 'failure'] },
+  );
+
+const resultFiles = (experiment: Experiment, results: readonly Contender[]): ResultFiles => {
+  const settings = formatExperiment(experiment);
+  return {
+    'experiment.yaml': settings,
+    'schedules.csv': csvOf(results),
+    'run.json': JSON.stringify(provenance(), null, 2),
+    'report.html': reportPage({
+      title: experiment.name,
+      subtitle: `every schedule on ${experiment.cluster.name}, simulated`,
+      metrics: [],
+      traces: results.flatMap(({ name, result }) =>
+        E.isLeft(result) ? [] : [{ label: name, subtitle: subtitleOf(result.right.summary), trace: result.right.trace }],
+      ),
+      losses: [],
+      settings,
+    }),
+  };
+};

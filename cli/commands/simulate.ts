@@ -1,0 +1,126 @@
+import { dirname } from 'node:path';
+import { pipe } from 'fp-ts/lib/function.js';
+import * as E from 'fp-ts/lib/Either.js';
+import * as TE from 'fp-ts/lib/TaskEither.js';
+import type { CostModel } from '../../core/cost-model.ts';
+import { formatExperiment } from '../../core/experiment/format.ts';
+import type { Experiment } from '../../core/experiment/experiment.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import { formatChromeTrace } from '../../core/trace/chrome-trace.ts';
+import type { TraceSummary } from '../../core/trace/summary.ts';
+import type { PlanError } from '../../core/planners/plan-error.ts';
+import { costOfExperiment, planExperiment } from '../../sim/plan-experiment.ts';
+import { timelineSvg } from '../../viz/timeline-svg.ts';
+import { badInput, doesNotFit, type Failure } from '../failure.ts';
+import { asSeenFrom, openExperiment, readText } from '../open-experiment.ts';
+import { formatPlanFile, readPlanFile } from '../plan-file.ts';
+import { provenance } from '../provenance.ts';
+import { reportPage } from '../report-page.ts';
+import { memoryFailure, runSimulation, type Simulation } from '../run-simulation.ts';
+import { formatMetrics, metricRows, subtitleOf } from '../summary.ts';
+import { prepareFolder, writeResults, type ResultFiles } from '../write-results.ts';
+
+export interface SimulateFlags {
+  readonly json?: boolean;
+  readonly out?: string;
+}
+
+interface Priced {
+  readonly experiment: Experiment;
+  readonly plan: Plan;
+  readonly cost: CostModel;
+}
+
+/** `mlora simulate`: replays an experiment's plan, or a plan file, in virtual time. */
+export const simulateCommand = (path: string, flags: SimulateFlags): TE.TaskEither<Failure, void> =>
+  pipe(
+    flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out),
+    TE.chain(() => (path.endsWith('.json') ? openPlan(path) : planFromExperiment(path, flags))),
+    TE.bindW('simulation', ({ plan, cost, experiment }) => TE.fromEither(runSimulation(plan, cost, experiment.cluster))),
+    TE.chainFirst((run) => (flags.out === undefined ? TE.right(undefined) : writeResults(flags.out, resultFiles(run, flags.out)))),
+    TE.chainEitherK(({ simulation }) => finish(simulation, flags)),
+  );
+
+const planFromExperiment = (path: string, flags: SimulateFlags): TE.TaskEither<Failure, Priced> =>
+  pipe(
+    openExperiment(path),
+    TE.chainEitherK(({ experiment, files }) =>
+      pipe(
+        planExperiment(experiment, { files }),
+        E.bimap(
+          (error) => {
+            if (flags.json === true) printJson(misfitJson(experiment.schedule.type, error));
+            return doesNotFit(error);
+          },
+          ({ plan, cost }) => ({ experiment, plan, cost }),
+        ),
+      ),
+    ),
+  );
+
+const openPlan = (path: string): TE.TaskEither<Failure, Priced> =>
+  pipe(
+    readText(path),
+    TE.chainEitherK((text) =>
+      pipe(
+        readPlanFile(text, dirname(path)),
+        E.bimap(
+          (problems) => badInput(path, problems),
+          ({ experiment, plan }) => ({ experiment, plan, cost: costOfExperiment(experiment, plan.stages) }),
+        ),
+      ),
+    ),
+  );
+
+const resultFiles = (run: Priced & { readonly simulation: Simulation }, folder: string): ResultFiles => {
+  const { plan, simulation } = run;
+  const experiment = asSeenFrom(folder, run.experiment);
+  const { trace, summary } = simulation;
+  const settings = formatExperiment(experiment);
+  return {
+    'experiment.yaml': settings,
+    'plan.json': formatPlanFile({ experiment, plan }),
+    'trace.json': formatChromeTrace(trace),
+    'summary.json': JSON.stringify(summaryJson(simulation), null, 2),
+    'run.json': JSON.stringify(provenance(), null, 2),
+    'timeline.svg': timelineSvg(trace, { title: experiment.name, subtitle: subtitleOf(summary) }),
+    'report.html': reportPage({
+      title: experiment.name,
+      subtitle: `${summary.schedule} on ${experiment.cluster.name}, simulated`,
+      metrics: metricRows(summary, null),
+      traces: [{ label: 'Simulated', subtitle: subtitleOf(summary), trace }],
+      losses: [],
+      settings,
+    }),
+  };
+};
+
+const summaryJson = ({ summary, wallSeconds }: Simulation): TraceSummary & { readonly wallSeconds: number } => ({
+  ...summary,
+  wallSeconds,
+});
+
+/** The same object for a plan that does not fit: nothing ran, so only the verdict has values. */
+const misfitJson = (schedule: string, error: PlanError): unknown => ({
+  schedule,
+  makespanSeconds: null,
+  tokensPerSecond: null,
+  bubbleRatio: null,
+  opCount: 0,
+  wallSeconds: 0,
+  devices: [],
+  jobs: [],
+  outOfMemory: { device: error.device, class: error.memoryClass, bytes: error.requiredBytes - error.capacityBytes },
+});
+
+const printJson = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+
+const finish = (simulation: Simulation, { json, out }: SimulateFlags): E.Either<Failure, void> => {
+  if (json === true) printJson(summaryJson(simulation));
+  else {
+    process.stdout.write(`${formatMetrics(metricRows(simulation.summary, null))}\n`);
+    if (out !== undefined) process.stdout.write(`\nresults are in ${out}; open ${out}/report.html in a browser\n`);
+  }
+  const failure = memoryFailure(simulation.trace);
+  return failure === null ? E.right(undefined) : E.left(failure);
+};

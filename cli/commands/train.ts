@@ -1,0 +1,176 @@
+import { stringify } from 'csv-stringify/sync';
+import { pipe } from 'fp-ts/lib/function.js';
+import * as E from 'fp-ts/lib/Either.js';
+import * as TE from 'fp-ts/lib/TaskEither.js';
+import { formatExperiment } from '../../core/experiment/format.ts';
+import type { Experiment } from '../../core/experiment/experiment.ts';
+import { planEvaluation } from '../../core/planners/evaluation.ts';
+import { problem } from '../../core/problem.ts';
+import { formatTable } from '../../core/text-table.ts';
+import { formatChromeTrace } from '../../core/trace/chrome-trace.ts';
+import { summarize, type TraceSummary } from '../../core/trace/summary.ts';
+import type { BackendName } from '../../exec/backend/backend.ts';
+import { evaluationWorkload, type TrainJob } from '../../exec/run/train-job.ts';
+import { train } from '../../exec/run/train.ts';
+import type { AdapterResult, TrainResult } from '../../exec/run/train-options.ts';
+import { planExperiment, type PlannedExperiment } from '../../sim/plan-experiment.ts';
+import { timelineSvg } from '../../viz/timeline-svg.ts';
+import type { LossSeries, MetricRow } from '../../viz/report.ts';
+import { badInput, doesNotFit, execution, type Failure } from '../failure.ts';
+import { asSeenFrom, openExperiment } from '../open-experiment.ts';
+import { formatPlanFile } from '../plan-file.ts';
+import { createProgress } from '../progress-bars.ts';
+import { provenance } from '../provenance.ts';
+import { reportPage } from '../report-page.ts';
+import { runSimulation, type Simulation } from '../run-simulation.ts';
+import { formatMetrics, metricRows, subtitleOf } from '../summary.ts';
+import { prepareFolder, writeResults, type ResultFiles } from '../write-results.ts';
+
+export interface TrainFlags {
+  readonly backend: BackendName | 'auto';
+  readonly out: string;
+}
+
+/** What training needs: a model folder and rows for every job. */
+interface Trainable {
+  readonly experiment: Experiment;
+  readonly modelFolder: string;
+  readonly trainJobs: readonly TrainJob[];
+  readonly planned: PlannedExperiment;
+}
+
+interface Trained extends Trainable {
+  readonly simulation: Simulation;
+  readonly result: TrainResult;
+}
+
+/** `mlora train`: plans an experiment, simulates the plan, runs it for real and reports both. */
+export const trainCommand = (path: string, flags: TrainFlags): TE.TaskEither<Failure, void> =>
+  pipe(
+    prepareFolder(flags.out),
+    TE.chain(() => openTrainable(path)),
+    TE.bind('simulation', ({ planned, experiment }) =>
+      TE.fromEither(runSimulation(planned.plan, planned.cost, experiment.cluster)),
+    ),
+    TE.bind('result', (trainable) => runTraining(trainable, flags)),
+    TE.chain((trained) => finish(trained, flags)),
+  );
+
+const openTrainable = (path: string): TE.TaskEither<Failure, Trainable> =>
+  pipe(
+    openExperiment(path),
+    TE.chainEitherK(({ experiment, trainJobs, files }) => {
+      if (experiment.modelSource.kind === 'preset' || trainJobs === null) {
+        const expected = 'training needs a model folder and rows in files for every job; `mlora simulate` does without';
+        return E.left(badInput(path, [problem('', expected)]));
+      }
+      const modelFolder = experiment.modelSource.path;
+      return pipe(
+        planExperiment(experiment, { files }),
+        E.bimap(doesNotFit, (planned) => ({ experiment, modelFolder, trainJobs, planned })),
+      );
+    }),
+  );
+
+const runTraining = ({ experiment, modelFolder, trainJobs, planned }: Trainable, flags: TrainFlags): TE.TaskEither<Failure, TrainResult> => {
+  const { plan, cost } = planned;
+  const heldout = evaluationWorkload(trainJobs);
+  const iterations = new Map(planned.workload.adapters.map((adapter) => [adapter.name, adapter.iterations]));
+  const progress = createProgress(trainJobs.map(({ job }) => ({ name: job.name, iterations: iterations.get(job.name)! })));
+  const stop = <T>(value: T): T => {
+    progress.stop();
+    return value;
+  };
+  return pipe(
+    train({
+      plan,
+      evaluation: heldout.length === 0 ? null : planEvaluation(plan, heldout, cost),
+      jobs: trainJobs,
+      model: experiment.model,
+      modelFolder,
+      backend: flags.backend,
+      outputFolder: flags.out,
+      ranks: 'processes',
+      capacityBytes: experiment.cluster.devices.map(({ gpu }) => gpu.memoryBytes),
+      onProgress: progress.show,
+    }),
+    TE.bimap((error) => execution(stop(error)), stop),
+  );
+};
+
+const finish = (trained: Trained, { out }: TrainFlags): TE.TaskEither<Failure, void> => {
+  const measured = summarize(trained.result.trace);
+  const rows = metricRows(trained.simulation.summary, measured);
+  return pipe(
+    writeResults(out, resultFiles({ ...trained, experiment: asSeenFrom(out, trained.experiment) }, measured, rows)),
+    TE.map(() => {
+      process.stdout.write(`\n${formatMetrics(rows)}\n\n${formatLosses(trained.result.adapters)}\n`);
+      process.stdout.write(`\nadapters are in ${out}/adapters; open ${out}/report.html in a browser\n`);
+    }),
+  );
+};
+
+const formatLosses = (adapters: readonly AdapterResult[]): string =>
+  formatTable([
+    ['adapter', 'first loss', 'last loss', 'held-out before', 'held-out after'],
+    ...adapters.map(({ name, losses, heldout }) => [
+      name,
+      ...[losses[0], losses.at(-1), heldout?.before, heldout?.after].map((loss) => loss?.toFixed(4) ?? '–'),
+    ]),
+  ]);
+
+const resultFiles = (trained: Trained, measured: TraceSummary, rows: readonly MetricRow[]): ResultFiles => {
+  const { experiment, planned, simulation, result } = trained;
+  const settings = formatExperiment(experiment);
+  const title = experiment.name;
+  return {
+    'experiment.yaml': settings,
+    'plan.json': formatPlanFile({ experiment, plan: planned.plan }),
+    'simulated.trace.json': formatChromeTrace(simulation.trace),
+    'measured.trace.json': formatChromeTrace(result.trace),
+    'simulated.svg': timelineSvg(simulation.trace, { title, subtitle: subtitleOf(simulation.summary) }),
+    'measured.svg': timelineSvg(result.trace, { title, subtitle: subtitleOf(measured) }),
+    'summary.json': JSON.stringify({ simulated: simulation.summary, measured }, null, 2),
+    'run.json': JSON.stringify({ ...provenance(), backend: result.backend }, null, 2),
+    'metrics.csv': stringify([...rows], { header: true, columns: ['label', 'simulated', 'measured'] }),
+    'losses.csv': lossesCsv(result.adapters),
+    'report.html': reportPage({
+      title,
+      subtitle: `${measured.schedule} on ${experiment.cluster.name}, trained with the ${result.backend} backend`,
+      metrics: rows,
+      traces: [
+        { label: 'Simulated', subtitle: subtitleOf(simulation.summary), trace: simulation.trace },
+        { label: 'Measured', subtitle: subtitleOf(measured), trace: result.trace },
+      ],
+      losses: result.adapters.map(lossSeries),
+      settings,
+    }),
+  };
+};
+
+/** Held-out losses stand at iteration 0 and after the last one. */
+const lossesCsv = (adapters: readonly AdapterResult[]): string =>
+  stringify(
+    adapters.flatMap(({ name, losses, heldout }) => [
+      ...losses.map((loss, iteration) => ({ adapter: name, iteration: iteration + 1, set: 'train', loss })),
+      ...(heldout === null
+        ? []
+        : [
+            { adapter: name, iteration: 0, set: 'heldout', loss: heldout.before },
+            { adapter: name, iteration: losses.length, set: 'heldout', loss: heldout.after },
+          ]),
+    ]),
+    { header: true, columns: ['adapter', 'iteration', 'set', 'loss'] },
+  );
+
+const lossSeries = ({ name, losses, heldout }: AdapterResult): LossSeries => ({
+  name,
+  training: losses.map((loss, index) => ({ iteration: index + 1, loss })),
+  heldout:
+    heldout === null
+      ? []
+      : [
+          { iteration: 0, loss: heldout.before },
+          { iteration: losses.length, loss: heldout.after },
+        ],
+});

@@ -1,0 +1,53 @@
+import { formatProblems, type Problems } from '../core/problem.ts';
+import { formatPlanError, type PlanError } from '../core/planners/plan-error.ts';
+import { formatExecError, type ExecError, type FileProblems } from '../exec/exec-error.ts';
+
+/** Why a command ends without its result. */
+export type Failure =
+  | { readonly kind: 'badInput'; readonly files: readonly FileProblems[] }
+  | { readonly kind: 'doesNotFit'; readonly error: PlanError }
+  | { readonly kind: 'outOfMemory'; readonly message: string }
+  | { readonly kind: 'deadlock'; readonly message: string }
+  | { readonly kind: 'execution'; readonly error: ExecError };
+
+export const badInput = (file: string, problems: Problems): Failure => ({ kind: 'badInput', files: [{ file, problems }] });
+
+export const doesNotFit = (error: PlanError): Failure => ({ kind: 'doesNotFit', error });
+
+export const execution = (error: ExecError): Failure =>
+  error.kind === 'badInput' ? { kind: 'badInput', files: error.files } : { kind: 'execution', error };
+
+/** 2 for bad input, 3 for "does not fit", 130 for Ctrl-C as shells have it, 1 for everything else. */
+export const exitCodeOf = (failure: Failure): number => {
+  switch (failure.kind) {
+    case 'badInput':
+      return 2;
+    case 'doesNotFit':
+    case 'outOfMemory':
+      return 3;
+    case 'deadlock':
+      return 1;
+    case 'execution':
+      return EXECUTION_CODES[failure.error.kind] ?? 1;
+  }
+};
+
+const EXECUTION_CODES: Partial<Record<ExecError['kind'], number>> = {
+  outputUnwritable: 2,
+  backendUnavailable: 2,
+  interrupted: 130,
+};
+
+export const formatFailure = (failure: Failure): string => {
+  switch (failure.kind) {
+    case 'badInput':
+      return failure.files.map(({ file, problems }) => formatProblems(file, problems)).join('\n');
+    case 'doesNotFit':
+      return formatPlanError(failure.error);
+    case 'outOfMemory':
+    case 'deadlock':
+      return failure.message;
+    case 'execution':
+      return formatExecError(failure.error);
+  }
+};

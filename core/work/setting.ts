@@ -1,0 +1,49 @@
+import type { Precision } from '../cluster/cluster.ts';
+import type { Adapter } from '../job.ts';
+import type { Model } from '../model/model.ts';
+import type { MicrobatchShape, ShapePart, StagePlacement } from '../plan/plan.ts';
+
+/** Everything that work depends on besides the stage and the shape. */
+export interface WorkSetting {
+  readonly model: Model;
+  /** In plan order: a shape's `adapter` indexes this list. */
+  readonly adapters: readonly Adapter[];
+  /** Bytes of one element of base weights and activations. */
+  readonly elementBytes: number;
+  /** `scores` writes the score matrix and keeps it for the backward (the paper's code), `flash` does neither. */
+  readonly attention: 'scores' | 'flash';
+  /** `eager` launches every elementary operation of norms, RoPE and SwiGLU by itself, `fused` one kernel for each. */
+  readonly elementwise: 'eager' | 'fused';
+}
+
+/** What a stage computes: consecutive layers, the embedding in front of them or the LM head behind them. */
+export interface StageContent {
+  readonly layerCount: number;
+  readonly embedding: boolean;
+  readonly head: boolean;
+}
+
+/** Content of every stage of a placement: the first stage holds the embedding, the last one the LM head. */
+export const stageContents = (stages: readonly Pick<StagePlacement, 'firstLayer' | 'endLayer'>[]): StageContent[] =>
+  stages.map(({ firstLayer, endLayer }, stage) => ({
+    layerCount: endLayer - firstLayer,
+    embedding: stage === 0,
+    head: stage === stages.length - 1,
+  }));
+
+/** Bytes of one element at a precision; TF32 rounds inside the product and is stored as fp32. */
+export const elementBytesOf = (precision: Precision): number =>
+  precision === 'bf16' || precision === 'fp16' ? 2 : 4;
+
+/** A shape's tokens, and its squared row lengths, over all adapters. */
+export const shapeSize = (shape: MicrobatchShape): { readonly tokens: number; readonly squaredTokens: number } => ({
+  tokens: shape.parts.reduce((sum, part) => sum + part.tokens, 0),
+  squaredTokens: shape.parts.reduce((sum, part) => sum + part.squaredTokens, 0),
+});
+
+/** The adapter whose rows a part of a shape carries; throws where the shape names one that the setting lacks. */
+export const adapterOf = (setting: WorkSetting, part: Pick<ShapePart, 'adapter'>): Adapter => {
+  const adapter = setting.adapters[part.adapter];
+  if (adapter === undefined) throw new RangeError(`no adapter ${part.adapter}: there are ${setting.adapters.length}`);
+  return adapter;
+};
