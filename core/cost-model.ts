@@ -6,6 +6,8 @@ export interface ComputeCost {
   readonly deviceNs: number;
   /** Time the host needs to launch the op's kernels; runs ahead of the device on the host stream. */
   readonly launchNs: number;
+  /** Part of `launchNs` that passes before the first kernel can start; absent: none. */
+  readonly firstLaunchNs?: number;
 }
 
 /** Classes of device memory the ledger tells apart. */

@@ -30,7 +30,10 @@ export interface AdamW {
 
 export type Optimizer = AdamW;
 
-/** Row lengths in tokens, drawn from the job's seed, for planning and simulating without data. */
+/**
+ * Row lengths in tokens, drawn from the job's seed, for planning and simulating without data. Lognormal: `mean` of the
+ * lengths and `sigma` of their logarithm, before clipping to [1, maximum].
+ */
 export type LengthDistribution =
   | { readonly type: 'fixed'; readonly length: number }
   | { readonly type: 'uniform'; readonly minimum: number; readonly maximum: number }

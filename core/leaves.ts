@@ -13,7 +13,10 @@ export const wholeNumber = (minimum: number, maximum: number = Number.MAX_SAFE_I
     (value) => Number.isSafeInteger(value) && isNumber(value) && value >= minimum && value <= maximum,
   );
 
-export const positiveNumber: ZodType<number> = leaf('expected a number above 0', (value) => isNumber(value) && value > 0);
+export const positiveNumber: ZodType<number> = leaf(
+  'expected a number above 0',
+  (value) => isNumber(value) && value > 0,
+);
 
 export const nonNegativeNumber: ZodType<number> = leaf(
   'expected a number of at least 0',

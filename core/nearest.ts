@@ -6,7 +6,13 @@ const slips = (word: string): number => Math.min(3, Math.floor(word.length / 2))
 /** The known word that was probably meant, or null where none is near enough; case does not count. */
 export const nearest = (word: string, known: readonly string[]): string | null => {
   const lower = word.toLowerCase();
-  const match = known.length === 0 ? '' : closest(lower, known.map((name) => name.toLowerCase()));
+  const match =
+    known.length === 0
+      ? ''
+      : closest(
+          lower,
+          known.map((name) => name.toLowerCase()),
+        );
   const index = known.findIndex((name) => name.toLowerCase() === match);
   return index >= 0 && distance(lower, match) <= slips(word) ? known[index]! : null;
 };

@@ -19,11 +19,18 @@ export const pathText = (segments: PathSegments): string =>
     return path === '' ? name : `${path}.${name}`;
   }, '');
 
+/** Paths of a section as they read from the whole file. */
+export const inside =
+  (...prefix: PathSegments) =>
+  (segments: PathSegments): string =>
+    pathText([...prefix, ...segments]);
+
 /** A value that `accepts` recognises; `expected` completes the sentence "expected …". */
 export const leaf = <T>(
   expected: string | ((input: unknown) => string),
   accepts: (value: unknown) => boolean,
-): z.ZodType<T> => z.custom<T>(accepts, { error: ({ input }) => (typeof expected === 'string' ? expected : expected(input)) });
+): z.ZodType<T> =>
+  z.custom<T>(accepts, { error: ({ input }) => (typeof expected === 'string' ? expected : expected(input)) });
 
 /** A value that `convert` turns into another one; null means that it cannot. */
 export const converted = <T>(expected: string, convert: (value: unknown) => T | null): z.ZodType<T> =>
@@ -118,9 +125,3 @@ export const readStructure = <T>(
 
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Paths of a section as they read from the whole file. */
-export const inside =
-  (...prefix: PathSegments) =>
-  (segments: PathSegments): string =>
-    pathText([...prefix, ...segments]);
