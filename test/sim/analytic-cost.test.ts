@@ -1,0 +1,155 @@
+import * as E from 'fp-ts/lib/Either.js';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Cluster, Precision } from '../../core/cluster/cluster.ts';
+import { GPU_PRESETS } from '../../core/cluster/gpus.ts';
+import { CLUSTER_PRESETS } from '../../core/cluster/presets.ts';
+import { buildCluster } from '../../core/cluster/topology.ts';
+import type { CostModel } from '../../core/cost-model.ts';
+import type { StagePlacement } from '../../core/plan/plan.ts';
+import { NS_PER_S } from '../../core/units.ts';
+import { analyticCost, type AnalyticCostOptions } from '../../sim/analytic-cost.ts';
+import { GPU_PROFILE, profileOf, WASM_PROFILE, type DeviceProfile } from '../../sim/device-profile.ts';
+import { PAPER_ADAPTER, preset, rowsOf } from '../core/work/settings.ts';
+
+const clusterNamed = (name: string): Cluster =>
+  E.getOrElse<unknown, Cluster>((problems) => {
+    throw new Error(JSON.stringify(problems));
+  })(buildCluster(CLUSTER_PRESETS.get(name)!));
+
+const A6000 = clusterNamed('4xA6000-pcie');
+const SHAPE = rowsOf(2, 512);
+
+const optionsOf = (model: string, changes: Partial<AnalyticCostOptions> = {}): AnalyticCostOptions => ({
+  model: preset(model),
+  adapters: [PAPER_ADAPTER],
+  precision: 'fp32',
+  cluster: A6000,
+  stages: quarters(preset(model).layerCount),
+  ...changes,
+});
+
+/** Four stages of equally many layers, the last one taking what is left. */
+const quarters = (layerCount: number): StagePlacement[] => {
+  const layers = Math.ceil(layerCount / 4);
+  return STAGES.map((device) => ({
+    device,
+    firstLayer: device * layers,
+    endLayer: Math.min(layerCount, (device + 1) * layers),
+  }));
+};
+
+const STAGES = [0, 1, 2, 3];
+const stageNs = (cost: CostModel, stage: number, shape = SHAPE): number =>
+  cost.forward(stage, shape).deviceNs + cost.backward(stage, shape).deviceNs;
+
+/** Tokens a second of a full pipeline: as fast as its slowest stage. */
+const fullPipeline = (model: string): number => {
+  const cost = analyticCost(optionsOf(model));
+  return (1024 * NS_PER_S) / Math.max(...STAGES.map((stage) => stageNs(cost, stage)));
+};
+
+describe('fp32 on four RTX A6000', () => {
+  // arXiv 2312.02515, Fig. 12b and c: LoRAPP at the most adapters. The fp32 efficiency is fitted on 7B only.
+  it('gives the paper’s 7B throughput, which it is fitted on', () => {
+    expect(fullPipeline('Llama-2-7B') / 2363.89).toBeCloseTo(1, 2);
+  });
+
+  it('predicts the paper’s 13B throughput within 2 %', () => {
+    expect(Math.abs(fullPipeline('Llama-2-13B') / 1286.54 - 1)).toBeLessThan(0.02);
+  });
+});
+
+describe('the analytic cost model', () => {
+  const kinds = fc.constantFrom<Precision>('fp32', 'tf32', 'bf16', 'fp16');
+
+  it('never takes longer on a device with more arithmetic or memory bandwidth', () => {
+    fc.assert(
+      fc.property(kinds, fc.double({ min: 1, max: 8, noNaN: true }), fc.double({ min: 1, max: 8, noNaN: true }), (precision, compute, memory) => {
+        const gpu = GPU_PRESETS.get('RTX A6000')!;
+        const faster = {
+          ...gpu,
+          flopsPerSecond: { ...gpu.flopsPerSecond, [precision]: gpu.flopsPerSecond[precision] * compute },
+          memoryBytesPerSecond: gpu.memoryBytesPerSecond * memory,
+        };
+        const cluster = { ...A6000, devices: A6000.devices.map((device) => ({ ...device, gpu: faster })) };
+        const slow = analyticCost(optionsOf('TinyLlama-1.1B', { precision }));
+        const fast = analyticCost(optionsOf('TinyLlama-1.1B', { precision, cluster }));
+        for (const stage of STAGES) expect(stageNs(fast, stage)).toBeLessThanOrEqual(stageNs(slow, stage));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('takes longer for more tokens, and no less than in proportion once launches are hidden', () => {
+    const cost = analyticCost(optionsOf('Llama-2-7B'));
+    expect(stageNs(cost, 1, rowsOf(4, 512)) / stageNs(cost, 1, rowsOf(2, 512))).toBeCloseTo(2, 1);
+    expect(stageNs(cost, 1, rowsOf(1, 1024))).toBeGreaterThan(stageNs(cost, 1, rowsOf(2, 512)));
+  });
+
+  it('is bound by reading the weights for a single token', () => {
+    const cost = analyticCost(optionsOf('Llama-2-7B'));
+    const weightBytes = cost.residentBytes(1).baseWeights;
+    const bandwidth = (768e9 * GPU_PROFILE.memoryEfficiency.value) / NS_PER_S;
+    expect(cost.forward(1, rowsOf(1, 1)).deviceNs).toBeGreaterThan(weightBytes / bandwidth);
+  });
+
+  it('launches 7 µs a kernel beside the device on a GPU', () => {
+    const { launchNs, firstLaunchNs } = analyticCost(optionsOf('Llama-2-7B')).forward(1, SHAPE);
+    expect(firstLaunchNs).toBe(7000);
+    expect(launchNs % 7000).toBe(0);
+    expect(launchNs).toBeGreaterThan(8 * 40 * 7000);
+  });
+
+  it('counts launches as device time on a CPU core, whose kernels run inside the call', () => {
+    const cluster = clusterNamed('2xcpu');
+    const halves = [
+      { device: 0, firstLayer: 0, endLayer: 15 },
+      { device: 1, firstLayer: 15, endLayer: 30 },
+    ];
+    const timeAt = (perKernelNs: number): number => {
+      const perKernel = { ...WASM_PROFILE.launch.perKernelNs, value: perKernelNs };
+      const profile: DeviceProfile = { ...WASM_PROFILE, launch: { kind: 'synchronous', perKernelNs: perKernel } };
+      const cost = analyticCost(optionsOf('SmolLM2-135M', { cluster, stages: halves, profileOf: () => profile }));
+      expect(cost.forward(0, SHAPE).launchNs).toBe(0);
+      return cost.forward(0, SHAPE).deviceNs;
+    };
+    expect(timeAt(20_000) - timeAt(10_000)).toBeGreaterThan(15 * 40 * 10_000);
+  });
+
+  it('needs half the bytes and less time in bf16', () => {
+    const [fp32, bf16] = [analyticCost(optionsOf('Llama-2-7B')), analyticCost(optionsOf('Llama-2-7B', { precision: 'bf16' }))];
+    expect(2 * bf16.transferBytes(SHAPE)).toBe(fp32.transferBytes(SHAPE));
+    expect(2 * bf16.activationBytes(1, SHAPE)).toBe(fp32.activationBytes(1, SHAPE));
+    expect(stageNs(bf16, 1)).toBeLessThan(stageNs(fp32, 1) / 2);
+  });
+
+  it('saves time and memory with flash attention on long rows', () => {
+    const shape = rowsOf(1, 4096);
+    const [scores, flash] = [analyticCost(optionsOf('Llama-2-7B')), analyticCost(optionsOf('Llama-2-7B', { attention: 'flash' }))];
+    expect(stageNs(flash, 1, shape)).toBeLessThan(stageNs(scores, 1, shape));
+    expect(flash.activationBytes(1, shape)).toBeLessThan(scores.activationBytes(1, shape) / 2);
+  });
+});
+
+describe('device profiles', () => {
+  it('tell a CPU core from a GPU', () => {
+    expect(profileOf(GPU_PRESETS.get('cpu-wasm')!)).toBe(WASM_PROFILE);
+    expect(profileOf(GPU_PRESETS.get('H100')!)).toBe(GPU_PROFILE);
+  });
+
+  it('say of every figure where it comes from', () => {
+    const figures = (profile: DeviceProfile) => [
+      ...Object.values(profile.gemmEfficiency),
+      ...Object.values(profile.attentionEfficiency),
+      profile.memoryEfficiency,
+      profile.minimumKernelNs,
+      profile.launch.perKernelNs,
+      profile.contextBytes,
+    ];
+    for (const { value, source } of [GPU_PROFILE, WASM_PROFILE].flatMap(figures)) {
+      expect(value).toBeGreaterThanOrEqual(0);
+      expect(source.length).toBeGreaterThan(10);
+    }
+  });
+});

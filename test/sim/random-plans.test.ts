@@ -1,0 +1,166 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MEMORY_CLASS, type CostModel } from '../../core/cost-model.ts';
+import { KIND, STREAM } from '../../core/plan/op.ts';
+import { makespanNs } from '../../core/trace/metrics.ts';
+import { memoryChangeAt } from '../../core/trace/memory-builder.ts';
+import type { Trace } from '../../core/trace/trace.ts';
+import { GIGA } from '../../core/units.ts';
+import { validate } from '../../core/plan/validate.ts';
+import { constantCluster } from '../../sim/constant-cost.ts';
+import { planOfSeed, planSeeds } from './random-plan.ts';
+import { referenceLines } from './reference-simulator.ts';
+import { linesOf, spansOf, traceOf } from './small-plan.ts';
+
+interface Speeds {
+  readonly forwardNs: number;
+  readonly backwardNs: number;
+  readonly launchNs: number;
+  readonly firstLaunchNs: number;
+  readonly tokenBytes: number;
+}
+
+const speeds: fc.Arbitrary<Speeds> = fc.record({
+  forwardNs: fc.integer({ min: 0, max: 9 }),
+  backwardNs: fc.integer({ min: 0, max: 9 }),
+  launchNs: fc.constantFrom(0, 5, 40),
+  firstLaunchNs: fc.constantFrom(0, 2, 5),
+  tokenBytes: fc.integer({ min: 0, max: 7 }),
+});
+
+/** Costs that differ by stage and shape. */
+const costOf = (speed: Speeds): CostModel => {
+  const launch = { launchNs: speed.launchNs, firstLaunchNs: Math.min(speed.launchNs, speed.firstLaunchNs) };
+  const tokens = (shape: { readonly parts: readonly { readonly tokens: number }[] }): number =>
+    shape.parts.reduce((sum, part) => sum + part.tokens, 0);
+  return {
+    forward: (stage, shape) => ({ deviceNs: speed.forwardNs * tokens(shape) + stage, ...launch }),
+    backward: (stage, shape) => ({ deviceNs: speed.backwardNs * tokens(shape) + stage, ...launch }),
+    step: (stage) => ({ deviceNs: stage, ...launch }),
+    transferBytes: (shape) => speed.tokenBytes * tokens(shape),
+    activationBytes: (stage, shape) => (stage + 1) * tokens(shape),
+    transientBytes: (_stage, shape) => ({ forward: tokens(shape), backward: 2 * tokens(shape) }),
+    residentBytes: (stage) => ({ baseWeights: 100 + stage, context: 10 }),
+    adapterBytes: (stage) => ({ adapters: 1 + stage, gradients: 1 + stage, optimizer: 2 + 2 * stage }),
+  };
+};
+
+describe('random plans', () => {
+  it('are valid, so that they stand for what planners make', () => {
+    fc.assert(
+      fc.property(planSeeds, (seed) => {
+        expect(validate(planOfSeed(seed))).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('run as the reference simulator says, on every stream', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, fc.nat({ max: 9 }), fc.constantFrom(0.5, 1, 3), (seed, speed, latencyNs, bytesPerNs) => {
+        const plan = planOfSeed(seed);
+        const cluster = constantCluster(seed.deviceCount, { latencyNs, bytesPerSecond: bytesPerNs * GIGA });
+        const trace = traceOf(plan, costOf(speed), cluster);
+        expect(linesOf(trace)).toEqual(referenceLines(plan, costOf(speed), { bytesPerNs, latencyNs }));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('give the same trace twice', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, (seed, speed) => {
+        const run = (): Trace => traceOf(planOfSeed(seed), costOf(speed), constantCluster(seed.deviceCount));
+        expect(run()).toEqual(run());
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('list spans in order of start and memory in order of time', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, (seed, speed) => {
+        const { spans, memory } = traceOf(planOfSeed(seed), costOf(speed), constantCluster(seed.deviceCount));
+        expect([...spans.startNs]).toEqual([...spans.startNs].sort((a, b) => a - b));
+        expect([...memory.timeNs]).toEqual([...memory.timeNs].sort((a, b) => a - b));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  // With a link for each pair of devices: where flows share links, an earlier transfer may slow down a later one.
+  it('never take longer with faster devices, faster links or shorter launches', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, speeds, fc.constantFrom(1, 1.5, 4), (seed, one, other, ratio) => {
+        const plan = planOfSeed(seed);
+        const faster: Speeds = {
+          forwardNs: Math.min(one.forwardNs, other.forwardNs),
+          backwardNs: Math.min(one.backwardNs, other.backwardNs),
+          launchNs: Math.min(one.launchNs, other.launchNs),
+          firstLaunchNs: Math.min(one.firstLaunchNs, other.firstLaunchNs),
+          tokenBytes: one.tokenBytes,
+        };
+        const slow = traceOf(plan, costOf(one), constantCluster(seed.deviceCount));
+        const fast = traceOf(plan, costOf(faster), constantCluster(seed.deviceCount, { bytesPerSecond: ratio * GIGA }));
+        expect(makespanNs(fast)).toBeLessThanOrEqual(makespanNs(slow));
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe('conservation', () => {
+  const transfersOn = (trace: Trace, stream: number) =>
+    spansOf(trace)
+      .filter((span) => span.stream === stream)
+      .map(({ operand, startNs, endNs }) => `${operand} ${startNs}-${endNs}`)
+      .sort();
+
+  it('holds for transfers: what is sent is received at the same time', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, (seed, speed) => {
+        const trace = traceOf(planOfSeed(seed), costOf(speed), constantCluster(seed.deviceCount));
+        expect(transfersOn(trace, STREAM.send)).toEqual(transfersOn(trace, STREAM.receive));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('holds for memory: only frozen weights and the context are left at the end, and nothing is ever negative', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, (seed, speed) => {
+        const { memory, devices } = traceOf(planOfSeed(seed), costOf(speed), constantCluster(seed.deviceCount));
+        const left = new Map<string, number>();
+        for (let row = 0; row < memory.length; row++) {
+          const { device, memoryClass, bytes } = memoryChangeAt(memory, row);
+          expect(bytes).toBeGreaterThanOrEqual(0);
+          left.set(`${device} ${memoryClass}`, bytes);
+        }
+        for (const device of devices.keys()) {
+          const stages = [...seed.stageDevices.keys()].filter((stage) => seed.stageDevices[stage] === device);
+          const held = (name: keyof typeof MEMORY_CLASS): number => left.get(`${device} ${MEMORY_CLASS[name]}`) ?? 0;
+          expect(held('baseWeights')).toBe(stages.reduce((sum, stage) => sum + 100 + stage, 0));
+          expect(held('context')).toBe(stages.length > 0 ? 10 : 0);
+          for (const name of ['adapters', 'gradients', 'optimizer', 'activations', 'transient', 'communication'] as const) {
+            expect(held(name)).toBe(0);
+          }
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('holds for ops: every op of the plan runs once', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, (seed, speed) => {
+        const plan = planOfSeed(seed);
+        const trace = traceOf(plan, costOf(speed), constantCluster(seed.deviceCount));
+        const ran = spansOf(trace).filter(({ stream }) => stream !== STREAM.host);
+        expect(ran).toHaveLength(plan.programs.reduce((sum, { length }) => sum + length, 0));
+        expect(new Set(ran.map(({ kind, stage, operand, iteration }) => [kind, stage, operand, iteration].join())).size).toBe(ran.length);
+        expect(ran.some(({ kind }) => kind === KIND.step)).toBe(true);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
