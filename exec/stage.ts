@@ -25,15 +25,18 @@ export interface PartLoss {
   readonly loss: number;
 }
 
-/** What a forward returns: hidden states for the next stage, or the losses on the last one. */
+/**
+ * What a forward returns: hidden states for the next stage, or the losses on the last one. Losses are a promise because
+ * reading them back makes a GPU wait; nothing else depends on them, so the next op may start before they are there.
+ */
 export type ForwardResult =
   | { readonly kind: 'hidden'; readonly hidden: Tensor2D }
-  | { readonly kind: 'loss'; readonly losses: readonly PartLoss[] };
+  | { readonly kind: 'loss'; readonly losses: Promise<readonly PartLoss[]> };
 
 /**
  * A contiguous range of layers with the adapters loaded on it. Forward and backward of a microbatch are separate calls,
  * far apart in time; what the backward needs is kept inside, by microbatch, until its backward has run.
- * The caller owns tensors it gets and disposes them; the stage owns what it keeps, and takes over `input`.
+ * The caller owns tensors it gets and disposes them; the stage owns what it keeps, and takes over `input` and `gradient`.
  */
 export interface Stage {
   readonly load: (setup: AdapterSetup, initial?: readonly NamedArray[]) => void;

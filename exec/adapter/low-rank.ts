@@ -1,0 +1,62 @@
+import { type Tensor2D, matMul, mul, transpose } from '@tensorflow/tfjs-core';
+import { scoped } from '../backend/scope.ts';
+
+/** The trained matrices of one module in the orientations that plain products need; they change with every step. */
+export interface LowRankOperands {
+  /** Aᵀ `[in, rank]` and A `[rank, in]`. */
+  readonly down: Tensor2D;
+  readonly downTransposed: Tensor2D;
+  /** Bᵀ `[rank, out]` and B `[out, rank]`. */
+  readonly up: Tensor2D;
+  readonly upTransposed: Tensor2D;
+  readonly scale: number;
+}
+
+/** What the backward needs besides the operands and the input rows. */
+export interface LowRankSaved {
+  /** scale·x·Aᵀ, `[tokens, rank]`. */
+  readonly inner: Tensor2D;
+  /** Dropout mask of the input, where the adapter has dropout. */
+  readonly mask: Tensor2D | undefined;
+}
+
+/** scale·(x∘mask)·Aᵀ·Bᵀ for the adapter's own rows. */
+export const forwardLowRank = (operands: LowRankOperands, rows: Tensor2D, mask: Tensor2D | undefined): { delta: Tensor2D; saved: LowRankSaved } =>
+  scoped(() => {
+    const input = mask === undefined ? rows : mul<Tensor2D>(rows, mask);
+    const inner: Tensor2D = mul(matMul(input, operands.down), operands.scale);
+    return { delta: matMul<Tensor2D>(inner, operands.up), saved: { inner, mask } };
+  });
+
+export interface LowRankGradients {
+  /** Gradient of A as the layout stores it, `[in, rank]`. */
+  readonly A: Tensor2D;
+  /** Gradient of B, `[out, rank]`. */
+  readonly B: Tensor2D;
+  /** Gradient of the input rows through the low-rank path; undefined where it was not asked for. */
+  readonly input: Tensor2D | undefined;
+}
+
+export interface LowRankBackward {
+  readonly operands: LowRankOperands;
+  readonly saved: LowRankSaved;
+  /** (x∘mask)ᵀ `[in, tokens]`; modules that share an input share it, where no dropout tells them apart. */
+  readonly inputTransposed: Tensor2D;
+  /** Gradient of the module's output on the same rows. */
+  readonly gradient: Tensor2D;
+  readonly needsInput: boolean;
+}
+
+/** Paper section 3.3: ∇A = xᵀ∇h·Bᵀ, ∇B = Aᵀxᵀ∇h, input gradient ∇h·Bᵀ·Aᵀ, each with scale and dropout mask. */
+export const backwardLowRank = ({ operands, saved, inputTransposed, gradient, needsInput }: LowRankBackward): LowRankGradients =>
+  scoped(() => {
+    const { inner, mask } = saved;
+    const innerGradient: Tensor2D = mul(matMul(gradient, operands.upTransposed), operands.scale);
+    return {
+      A: matMul<Tensor2D>(inputTransposed, innerGradient),
+      B: matMul<Tensor2D>(transpose(gradient), inner),
+      input: needsInput ? masked(matMul(innerGradient, operands.downTransposed), mask) : undefined,
+    };
+  });
+
+const masked = (values: Tensor2D, mask: Tensor2D | undefined): Tensor2D => (mask === undefined ? values : mul(values, mask));

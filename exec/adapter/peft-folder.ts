@@ -1,0 +1,92 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isNonEmpty } from 'fp-ts/lib/Array.js';
+import * as E from 'fp-ts/lib/Either.js';
+import { type LoraAdapter } from '../../core/job.ts';
+import type { Model } from '../../core/model/model.ts';
+import { type Problem, type Problems, problem, show } from '../../core/problem.ts';
+import { type SafetensorsFile, openSafetensors } from '../checkpoint/safetensors-file.ts';
+import { writeFolderAtomically } from '../checkpoint/write-files.ts';
+import { writeSafetensors } from '../checkpoint/write-safetensors.ts';
+import type { NamedArray } from '../stage.ts';
+import { parameterLayout, peftShape } from './parameter-layout.ts';
+import { formatPeftConfig, parsePeftConfig } from './peft-config.ts';
+
+const CONFIG_FILE = 'adapter_config.json';
+const WEIGHTS_FILE = 'adapter_model.safetensors';
+
+/** An adapter on disk as PEFT has it. */
+export interface PeftAdapter {
+  readonly adapter: LoraAdapter;
+  readonly weights: readonly NamedArray[];
+}
+
+export interface PeftFolder extends PeftAdapter {
+  /** Hub id or folder of the base model, as PEFT shows it. */
+  readonly baseModel: string;
+}
+
+/**
+ * Writes an adapter as a folder that PEFT 0.10 and later load. `weights` are those of all stages together. The folder
+ * appears as a whole or not at all; Left says why the system refused it.
+ */
+export const writePeftFolder = async (folder: string, { adapter, baseModel, weights }: PeftFolder): Promise<E.Either<Problems, void>> => {
+  try {
+    await writeFolderAtomically(folder, async (temporary) => {
+      await writeFile(join(temporary, CONFIG_FILE), formatPeftConfig(adapter, baseModel), { flush: true });
+      await writeSafetensors(join(temporary, WEIGHTS_FILE), weights);
+    });
+    return E.right(undefined);
+  } catch (error) {
+    return E.left([problem('', `cannot be written: ${reason(error)}`)]);
+  }
+};
+
+const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Reads an adapter folder of PEFT's or ours for a model; Left names every field and tensor that does not fit it. */
+export const readPeftFolder = async (folder: string, model: Model): Promise<E.Either<Problems, PeftAdapter>> => {
+  const config = await readConfig(join(folder, CONFIG_FILE));
+  if (E.isLeft(config)) return E.left(inside(CONFIG_FILE, config.left));
+  const file = await openSafetensors(join(folder, WEIGHTS_FILE));
+  if (E.isLeft(file)) return E.left(inside(WEIGHTS_FILE, file.left));
+  try {
+    return await readWeights(file.right, model, config.right);
+  } finally {
+    await file.right.close();
+  }
+};
+
+const inside = (file: string, [first, ...rest]: Problems): Problems => {
+  const locate = ({ path, message }: Problem): Problem => problem(path === '' ? file : `${file}: ${path}`, message);
+  return [locate(first), ...rest.map(locate)];
+};
+
+const readConfig = async (path: string): Promise<E.Either<Problems, LoraAdapter>> => {
+  try {
+    return parsePeftConfig(await readFile(path, 'utf8'));
+  } catch (error) {
+    return E.left([problem('', `cannot be read: ${reason(error)}`)]);
+  }
+};
+
+const readWeights = async (file: SafetensorsFile, model: Model, adapter: LoraAdapter): Promise<E.Either<Problems, PeftAdapter>> => {
+  const { segments } = parameterLayout(model, { first: 0, end: model.layerCount }, adapter);
+  const expected = new Map(segments.map((segment) => [segment.name, peftShape(segment)]));
+  const problems = [...expected].flatMap(([name, shape]) => checkShape(name, shape, file.entries.get(name)?.shape));
+  problems.push(...[...file.entries.keys()].filter((name) => !expected.has(name)).map(foreign));
+  const weights: NamedArray[] = [];
+  for (const [name, shape] of problems.length === 0 ? expected : []) {
+    const values = await file.read(name);
+    if (E.isLeft(values)) problems.push(...values.left);
+    else weights.push({ name, shape, values: values.right });
+  }
+  return isNonEmpty(problems) ? E.left(problems) : E.right({ adapter, weights });
+};
+
+const checkShape = (name: string, expected: readonly number[], found: readonly number[] | undefined): Problem[] => {
+  if (found === undefined) return [problem(name, 'the tensor is missing')];
+  return found.join() === expected.join() ? [] : [problem(name, `has shape ${show(found)}; rank and base model give ${show(expected)}`)];
+};
+
+const foreign = (name: string): Problem => problem(name, 'belongs to no target module of this base model');

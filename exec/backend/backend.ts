@@ -1,0 +1,26 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+
+/** Names of the tensor backends, in the order in which `auto` tries them. */
+export const BACKEND_NAMES = ['wasm', 'cpu'] as const;
+
+export type BackendName = (typeof BACKEND_NAMES)[number];
+
+/** What the backend holds at this moment. */
+export interface BackendMemory {
+  readonly tensorCount: number;
+  readonly tensorBytes: number;
+  /** Memory claimed from the system, weights packed by the backend and fragmentation included. */
+  readonly reservedBytes: number;
+}
+
+/** The tensor backend of this process. Tensors are TensorFlow.js tensors; they live on the backend opened last. */
+export interface Backend {
+  readonly name: BackendName;
+  /** Why the backends that `auto` tried before this one do not work, one sentence each. */
+  readonly rejected: readonly string[];
+  /** Copies the values of a float32 tensor off the device, row-major; the tensor must live until the promise settles. */
+  readonly read: (tensor: Tensor) => Promise<Float32Array>;
+  readonly memory: () => BackendMemory;
+  /** Frees every tensor of the backend and the backend itself. */
+  readonly dispose: () => void;
+}

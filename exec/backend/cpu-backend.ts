@@ -1,0 +1,9 @@
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import type { Candidate } from './candidate.ts';
+
+/** TensorFlow.js in plain JavaScript: slow, present everywhere, the oracle of the others. */
+export const cpuCandidate: Candidate = {
+  prepare: () => Promise.resolve(),
+  reservedBytes: () => tf.memory().numBytes,
+};

@@ -1,0 +1,27 @@
+import { type Tensor1D, type Tensor2D, add, dispose, matMul } from '@tensorflow/tfjs-core';
+
+/**
+ * A frozen linear map y = x·Wᵀ + b. The weight is kept in both orientations, because the wasm backend multiplies
+ * transposed operands more than ten times slower and packs each right-hand side once for all later products.
+ */
+export interface FrozenLinear {
+  /** Wᵀ `[in, out]`, right-hand side of the forward. */
+  readonly forward: Tensor2D;
+  /** W `[out, in]`, right-hand side of the backward. */
+  readonly backward: Tensor2D;
+  readonly bias: Tensor1D | undefined;
+}
+
+/** y `[rows, out]`. */
+export const applyLinear = ({ forward, bias }: FrozenLinear, x: Tensor2D): Tensor2D => {
+  const product: Tensor2D = matMul(x, forward);
+  return bias === undefined ? product : add(product, bias);
+};
+
+/** ∇x = ∇y·W `[rows, in]`. */
+export const applyLinearBackward = ({ backward }: FrozenLinear, gradient: Tensor2D): Tensor2D => matMul(gradient, backward);
+
+export const disposeLinear = ({ forward, backward, bias }: FrozenLinear): void => {
+  dispose([forward, backward]);
+  bias?.dispose();
+};

@@ -1,0 +1,75 @@
+import { type Rank, type Tensor1D, type Tensor2D, gather, log, matMul, max, mul, reshape, softmax, sub, tensor1d, tensor2d, zeros } from '@tensorflow/tfjs-core';
+import type { Backend } from '../backend/backend.ts';
+import { scoped } from '../backend/scope.ts';
+import type { PackedBatch } from '../packed-batch.ts';
+import type { PartLoss } from '../stage.ts';
+import { type TargetLayout, layOutTargets } from './batch-layout.ts';
+import type { FrozenLinear } from './frozen-linear.ts';
+import { type RmsNormSaved, backwardRmsNorm, forwardRmsNorm } from './rms-norm.ts';
+import { gatherRanges, scatterRanges } from './row-ranges.ts';
+
+/** Final norm and LM head of the last stage. */
+export interface HeadWeights {
+  readonly norm: Tensor1D;
+  readonly normEpsilon: number;
+  /** Without bias; `backward` is the matrix [vocabulary, hidden] as stored. */
+  readonly linear: FrozenLinear;
+}
+
+/** What the backward needs of the rows that carry a target. */
+export interface HeadSaved {
+  readonly norm: RmsNormSaved;
+  /** softmax(logits) `[targets, vocabulary]`. */
+  readonly probabilities: Tensor2D;
+}
+
+export interface HeadResult {
+  readonly losses: Promise<readonly PartLoss[]>;
+  /** Undefined where no position carries a target. */
+  readonly saved: HeadSaved | undefined;
+}
+
+/**
+ * Cross-entropy of the positions that carry a target; prompts never reach the LM head. The log-sum-exp is taken from the
+ * softmax at the row's largest logit, where the probability is at least 1/vocabulary: stable, and cheaper than `exp`.
+ */
+export const forwardHead = (weights: HeadWeights, hidden: Tensor2D, batch: PackedBatch, backend: Backend): HeadResult => {
+  const layout = layOutTargets(batch);
+  if (layout.targets.length === 0) return { losses: Promise.resolve(partLosses(batch, layout, new Float32Array())), saved: undefined };
+  const { nll, saved } = scoped(() => {
+    const { output, saved: norm } = forwardRmsNorm(gatherRanges(hidden, layout.runs), weights.norm, weights.normEpsilon);
+    const logits: Tensor2D = matMul(output, weights.linear.forward);
+    const probabilities = softmax(logits);
+    const margin = sub(max(logits, 1), gatherTargets(logits, layout.targets));
+    return { nll: sub<Tensor1D>(margin, log(max(probabilities, 1))), saved: { norm, probabilities } };
+  });
+  const losses = backend.read(nll).then((values) => partLosses(batch, layout, values)).finally(() => nll.dispose());
+  return { losses, saved };
+};
+
+/** The target's entry of each row. */
+const gatherTargets = (logits: Tensor2D, targets: Int32Array): Tensor1D => {
+  const vocabulary = logits.shape[1];
+  return gather(reshape<Rank.R1>(logits, [-1]), tensor1d(targets.map((target, row) => row * vocabulary + target), 'int32'));
+};
+
+const partLosses = ({ parts }: PackedBatch, { counts }: TargetLayout, nll: Float32Array): readonly PartLoss[] => {
+  let first = 0;
+  return parts.map(({ adapter, lossScale }, index) => {
+    const own = nll.subarray(first, (first += counts[index]!));
+    return { adapter, loss: own.reduce((sum, value) => sum + value, 0) * lossScale };
+  });
+};
+
+/** Gradient of the hidden states `[tokens, hidden]`: (softmax − onehot)·lossScale through head and norm. */
+export const backwardHead = (weights: HeadWeights, saved: HeadSaved | undefined, batch: PackedBatch, tokens: number): Tensor2D =>
+  scoped(() => {
+    const layout = layOutTargets(batch);
+    if (saved === undefined) return zeros<Rank.R2>([tokens, weights.norm.shape[0]]);
+    const table = weights.linear.backward;
+    // onehot·W is a row of W for each target: no one-hot matrix as large as the logits.
+    const targets = gather(table, tensor1d(layout.targets, 'int32'));
+    const scale = tensor2d(layout.weights, [layout.weights.length, 1]);
+    const normed: Tensor2D = mul(sub(matMul(saved.probabilities, table), targets), scale);
+    return scatterRanges(backwardRmsNorm(saved.norm, weights.norm, normed), layout.runs, tokens);
+  });
