@@ -1,0 +1,69 @@
+import type { NonEmptyArray } from 'fp-ts/lib/NonEmptyArray.js';
+import { assertNever } from '../core/never.ts';
+import { formatProblems, type Problems } from '../core/problem.ts';
+
+/** Everything wrong in one file, or in one named part of the experiment. */
+export interface FileProblems {
+  readonly file: string;
+  readonly problems: Problems;
+}
+
+/** Why a run ended without a result. Plain data: it travels between processes. */
+export type ExecError =
+  | { readonly kind: 'badInput'; readonly files: readonly FileProblems[] }
+  | { readonly kind: 'outputUnwritable'; readonly folder: string; readonly reason: string }
+  | { readonly kind: 'backendUnavailable'; readonly backend: string; readonly reasons: NonEmptyArray<string> }
+  /** A loss that is not a number: the adapter's training has diverged or its weights are broken. */
+  | { readonly kind: 'notANumber'; readonly adapter: string; readonly iteration: number; readonly loss: number }
+  /** A rank's process ended although nobody told it to. */
+  | { readonly kind: 'rankDied'; readonly rank: number; readonly cause: string; readonly lastWords: string }
+  /** A rank reports an error of its own. */
+  | { readonly kind: 'rankFailed'; readonly rank: number; readonly reason: string }
+  | { readonly kind: 'interrupted'; readonly by: string };
+
+const MAX_PROBLEMS = 20;
+
+const formatFile = ({ file, problems: [first, ...rest] }: FileProblems): string => {
+  const shown = formatProblems(file, [first, ...rest.slice(0, MAX_PROBLEMS - 1)]);
+  const hidden = rest.length + 1 - MAX_PROBLEMS;
+  return hidden > 0 ? `${shown}\n${file}: and ${hidden} more` : shown;
+};
+
+const STOPPED = 'All ranks were stopped; adapters that were finished are kept. Run the same command again for the others.';
+
+const formatWords = (lastWords: string): string => (lastWords.trim() === '' ? '' : `\nIts last words:\n${lastWords.trim()}`);
+
+/** The error for people: what happened and what to do about it. */
+export const formatExecError = (error: ExecError): string => {
+  switch (error.kind) {
+    case 'badInput':
+      return error.files.map(formatFile).join('\n');
+    case 'outputUnwritable':
+      return `the output folder ${error.folder} cannot be written: ${error.reason}; choose another one with --out`;
+    case 'backendUnavailable':
+      return `no tensor backend for "${error.backend}":\n${error.reasons.map((reason) => `  ${reason}`).join('\n')}`;
+    case 'notANumber':
+      return (
+        `adapter ${error.adapter}: the loss of iteration ${error.iteration + 1} is ${error.loss}; ` +
+        'a smaller learning rate usually helps'
+      );
+    case 'rankDied':
+      return `rank ${error.rank} died: ${error.cause}. ${STOPPED}${formatWords(error.lastWords)}`;
+    case 'rankFailed':
+      return `rank ${error.rank} failed. ${STOPPED}\n${error.reason}`;
+    case 'interrupted':
+      return `interrupted by ${error.by}. ${STOPPED}`;
+    default:
+      return assertNever(error);
+  }
+};
+
+/** Carries an ExecError through promises, up to the public function that returns it. */
+export class ExecFailure extends Error {
+  readonly error: ExecError;
+
+  constructor(error: ExecError) {
+    super(formatExecError(error));
+    this.error = error;
+  }
+}

@@ -1,0 +1,90 @@
+import type { Tensor2D } from '@tensorflow/tfjs-core';
+import { setTimeout } from 'node:timers/promises';
+import type { Op } from '../../core/plan/op.ts';
+import { NS_PER_MS } from '../../core/units.ts';
+import type { PartLoss, Stage } from '../stage.ts';
+import { frameName, type FrameKey } from '../transport/transport.ts';
+import { deliver, tensorBytes, type Exchange } from './exchange.ts';
+import type { Execution } from './execution.ts';
+
+const stageOf = (execution: Execution, stage: number): Stage => {
+  const found = execution.stages.get(stage);
+  if (found === undefined) throw new Error(`stage ${stage} is not on device ${execution.device}`);
+  return found;
+};
+
+/** Runs the op's work, then records its span and what it left in memory. */
+const measure = (execution: Execution, op: Op, input: Tensor2D | null, work: () => Tensor2D | null): void => {
+  const { observer, now, heldBytes } = execution;
+  const before = heldBytes();
+  const startNs = now();
+  const output = work();
+  const endNs = now();
+  observer.span(op, startNs, endNs);
+  observer.computed(op, endNs, { held: heldBytes() - before, input: tensorBytes(input), output: tensorBytes(output) });
+};
+
+/** Losses are read back while later ops run; the next forward of the last stage waits for them, so a failure ends the run soon. */
+const readLosses = (exchange: Exchange, losses: Promise<readonly PartLoss[]>, report: (losses: readonly PartLoss[]) => void): void => {
+  exchange.reading = losses.then(report);
+  exchange.reading.catch(() => undefined);
+};
+
+export const forward = async (execution: Execution, exchange: Exchange, op: Op, key: FrameKey): Promise<void> => {
+  const { stage, microbatch } = key;
+  const { keep, observer } = execution;
+  const input = stage === 0 ? null : await exchange.inputs.take(frameName(key));
+  await exchange.reading;
+  const batch = execution.batchOf(microbatch);
+  measure(execution, op, input, () => {
+    const result = stageOf(execution, stage).forward(batch, input, { keep });
+    if (result.kind === 'loss') {
+      readLosses(exchange, result.losses, (losses) => observer.losses(microbatch, losses));
+      return null;
+    }
+    deliver(execution, exchange, { ...key, stage: stage + 1 }, result.hidden);
+    return result.hidden;
+  });
+};
+
+export const backward = async (execution: Execution, exchange: Exchange, op: Op, key: FrameKey): Promise<void> => {
+  const { stage, microbatch } = key;
+  const isLast = stage === execution.placements.length - 1;
+  const gradient = isLast ? null : await exchange.inputs.take(frameName(key));
+  measure(execution, op, gradient, () => {
+    const inputGradient = stageOf(execution, stage).backward(microbatch, gradient);
+    if (inputGradient !== null) deliver(execution, exchange, { ...key, stage: stage - 1 }, inputGradient);
+    return inputGradient;
+  });
+};
+
+/** Brings an adapter onto a stage once its job has arrived. */
+export const load = async (execution: Execution, op: Op, stage: number, adapter: number): Promise<void> => {
+  const arrivalNs = execution.arrivalsNs[adapter] ?? 0;
+  while (execution.now() < arrivalNs) await setTimeout(Math.ceil((arrivalNs - execution.now()) / NS_PER_MS));
+  const { setup, initial } = execution.startOf(stage, adapter);
+  measure(execution, op, null, () => {
+    stageOf(execution, stage).load(setup, initial);
+    return null;
+  });
+};
+
+export const step = (execution: Execution, op: Op, stage: number, adapter: number): void =>
+  measure(execution, op, null, () => {
+    stageOf(execution, stage).step(adapter);
+    return null;
+  });
+
+/** Hands the adapter's weights to the observer; its span lasts until they are off the device. */
+export const save = async (execution: Execution, op: Op, stage: number, adapter: number): Promise<void> => {
+  const startNs = execution.now();
+  const weights = await stageOf(execution, stage).weights(adapter);
+  execution.observer.span(op, startNs, execution.now());
+  execution.observer.saved(stage, adapter, weights);
+};
+
+export const release = (execution: Execution, op: Op, stage: number, adapter: number): void =>
+  measure(execution, op, null, () => {
+    stageOf(execution, stage).release(adapter);
+    return null;
+  });

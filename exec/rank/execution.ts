@@ -1,0 +1,52 @@
+import type { Tensor2D } from '@tensorflow/tfjs-core';
+import type { Op } from '../../core/plan/op.ts';
+import type { Program, StagePlacement } from '../../core/plan/plan.ts';
+import type { PackedBatch } from '../packed-batch.ts';
+import type { AdapterSetup, NamedArray, PartLoss, Stage } from '../stage.ts';
+import type { Transport } from '../transport/transport.ts';
+
+/** An adapter about to be loaded; without `initial` its first values come from its seed. */
+export interface AdapterStart {
+  readonly setup: AdapterSetup;
+  readonly initial?: readonly NamedArray[];
+}
+
+/** Change of the bytes a compute op leaves behind, and what it took in and gave out between stages. */
+export interface OpBytes {
+  readonly held: number;
+  readonly input: number;
+  readonly output: number;
+}
+
+/** Takes note of what happens while a program runs; times are those of the execution's clock. */
+export interface Observer {
+  readonly span: (op: Op, startNs: number, endNs: number) => void;
+  readonly computed: (op: Op, endNs: number, bytes: OpBytes) => void;
+  /** Bytes of received or still unsent tensors, as a change. */
+  readonly transferred: (atNs: number, changeBytes: number) => void;
+  readonly losses: (microbatch: number, losses: readonly PartLoss[]) => void;
+  readonly saved: (stage: number, adapter: number, weights: readonly NamedArray[]) => void;
+}
+
+/** One device's program with everything its ops act on. */
+export interface Execution {
+  readonly device: number;
+  readonly program: Program;
+  /** All stages of the plan; those of this device are in `stages`. */
+  readonly placements: readonly StagePlacement[];
+  readonly stages: ReadonlyMap<number, Stage>;
+  readonly transport: Transport;
+  readonly batchOf: (microbatch: number) => PackedBatch;
+  readonly startOf: (stage: number, adapter: number) => AdapterStart;
+  /** When an adapter's job arrives; its `load` waits until then. */
+  readonly arrivalsNs: readonly number[];
+  /** False for evaluation: forwards keep nothing for a backward. */
+  readonly keep: boolean;
+  /** Nanoseconds since the start of the run. */
+  readonly now: () => number;
+  /** Copies a tensor's values off the device. */
+  readonly read: (tensor: Tensor2D) => Promise<Float32Array>;
+  /** Bytes of all tensors the backend holds. */
+  readonly heldBytes: () => number;
+  readonly observer: Observer;
+}

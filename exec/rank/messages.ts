@@ -1,0 +1,77 @@
+import type { Model } from '../../core/model/model.ts';
+import type { MicrobatchTable, Program, StagePlacement } from '../../core/plan/plan.ts';
+import type { MemoryTable, SpanTable } from '../../core/trace/trace.ts';
+import type { BackendName } from '../backend/backend.ts';
+import type { TrainingOrder } from '../data/row-source.ts';
+import type { RowTable } from '../data/row-table.ts';
+import type { ExecError } from '../exec-error.ts';
+import type { AdapterSetup, NamedArray } from '../stage.ts';
+
+/*
+ * What coordinator and ranks say to each other: plain data, so that the same messages pass inside a process, between
+ * processes and between machines. A conversation: hello, setup, some ping and pong, ready; then for each program run
+ * and done, with losses and weights in between; then stop.
+ */
+
+/** One job as the ranks need it; jobs stand in plan order. */
+export interface RankAdapter {
+  readonly setup: AdapterSetup;
+  readonly training: RowTable;
+  readonly order: TrainingOrder;
+  readonly heldout: { readonly table: RowTable; readonly batchSize: number } | null;
+}
+
+/** What a rank needs before its first program. */
+export interface RankSetup {
+  readonly rank: number;
+  /** Number drawn for this run, carried by every tensor frame. */
+  readonly run: number;
+  /** Transport addresses of all ranks. */
+  readonly endpoints: readonly string[];
+  readonly model: Model;
+  readonly modelFolder: string;
+  readonly backend: BackendName | 'auto';
+  readonly placements: readonly StagePlacement[];
+  readonly adapters: readonly RankAdapter[];
+}
+
+/** Which rows a program runs over: those of training, with backward and step, or the held-out ones, forward only. */
+export type RunMode = 'train' | 'evaluate';
+
+/** One program to run. Its times count from `zeroNs` on the coordinator's clock. */
+export interface RunOrder {
+  readonly mode: RunMode;
+  readonly program: Program;
+  readonly microbatches: MicrobatchTable;
+  readonly arrivalsNs: readonly number[];
+  readonly zeroNs: number;
+}
+
+export type ToRank =
+  | { readonly kind: 'setup'; readonly setup: RankSetup }
+  | { readonly kind: 'pong'; readonly theirsNs: number }
+  | { readonly kind: 'run'; readonly order: RunOrder }
+  | { readonly kind: 'stop' };
+
+/** Loss of one part of one microbatch, already scaled by its mini-batch. */
+export interface LossReport {
+  readonly adapter: number;
+  readonly iteration: number;
+  readonly index: number;
+  readonly loss: number;
+}
+
+export type FromRank =
+  | { readonly kind: 'hello'; readonly endpoint: string; readonly processId: number }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'ready'; readonly backend: BackendName }
+  | { readonly kind: 'losses'; readonly reports: readonly LossReport[] }
+  | { readonly kind: 'weights'; readonly adapter: number; readonly stage: number; readonly weights: readonly NamedArray[] }
+  | { readonly kind: 'done'; readonly spans: SpanTable; readonly memory: MemoryTable }
+  | { readonly kind: 'failed'; readonly error: ExecError };
+
+/** A rank's end of its line to the coordinator. `next` rejects when the line is lost. */
+export interface ControlPort {
+  readonly send: (message: FromRank) => void;
+  readonly next: () => Promise<ToRank>;
+}

@@ -1,0 +1,53 @@
+import { KIND, STREAM, streamOf } from '../../core/plan/op.ts';
+import { partsOf, type MicrobatchTable } from '../../core/plan/plan.ts';
+import { appendSpan, createSpanColumns, finishSpans } from '../../core/trace/span-builder.ts';
+import type { SpanTable } from '../../core/trace/trace.ts';
+import { ExecFailure } from '../exec-error.ts';
+import type { Observer } from './execution.ts';
+import type { MemoryLedger } from './memory-ledger.ts';
+import type { FromRank, LossReport } from './messages.ts';
+
+export interface ObserverOptions {
+  readonly device: number;
+  readonly microbatches: MicrobatchTable;
+  readonly adapterNames: readonly string[];
+  readonly ledger: MemoryLedger;
+  readonly send: (message: FromRank) => void;
+}
+
+/** An observer that keeps spans and memory for the end of the run and reports losses and weights at once. */
+export interface RecordingObserver extends Observer {
+  readonly spans: () => SpanTable;
+}
+
+export const createObserver = (options: ObserverOptions): RecordingObserver => {
+  const { device, microbatches, ledger, send } = options;
+  const columns = createSpanColumns();
+  return {
+    span: (op, startNs, endNs) => {
+      const operand = 'microbatch' in op ? op.microbatch : op.adapter;
+      const iteration = op.kind === 'step' ? op.iteration : 0;
+      const { stage } = op;
+      appendSpan(columns, { device, stream: STREAM[streamOf(op.kind)], kind: KIND[op.kind], stage, operand, iteration, startNs, endNs });
+    },
+    computed: (op, endNs, bytes) => ledger.computed(op, endNs, bytes),
+    transferred: (atNs, changeBytes) => ledger.hold('communication', atNs, changeBytes),
+    losses: (microbatch, losses) => {
+      const parts = partsOf(microbatches, microbatch);
+      const reports = losses.map(({ adapter, loss }): LossReport => {
+        const part = parts.find((candidate) => candidate.adapter === adapter);
+        if (part === undefined) throw new Error(`microbatch ${microbatch} carries nothing of adapter ${adapter}`);
+        return { ...part, loss };
+      });
+      reports.forEach((report) => requireFinite(report, options.adapterNames));
+      send({ kind: 'losses', reports });
+    },
+    saved: (stage, adapter, weights) => send({ kind: 'weights', stage, adapter, weights }),
+    spans: () => finishSpans(columns),
+  };
+};
+
+const requireFinite = ({ adapter, iteration, loss }: LossReport, names: readonly string[]): void => {
+  if (Number.isFinite(loss)) return;
+  throw new ExecFailure({ kind: 'notANumber', adapter: names[adapter] ?? String(adapter), iteration, loss });
+};

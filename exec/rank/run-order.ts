@@ -1,0 +1,60 @@
+import type { MicrobatchTable } from '../../core/plan/plan.ts';
+import { localNs } from './clock.ts';
+import type { Execution, Observer } from './execution.ts';
+import { createMemoryLedger } from './memory-ledger.ts';
+import type { FromRank, RunOrder } from './messages.ts';
+import { createObserver } from './observer.ts';
+import { createBatchMaker } from './packed-batches.ts';
+import { runProgram } from './run-program.ts';
+import { ownStages, rowsFor, savedName, startOf, type Session } from './session.ts';
+
+const keepingWeights = (observer: Observer, { saved }: Session): Observer => ({
+  ...observer,
+  saved: (stage, adapter, weights) => {
+    saved.set(savedName(stage, adapter), weights);
+    observer.saved(stage, adapter, weights);
+  },
+});
+
+const executionOf = (session: Session, order: RunOrder, observer: Observer): Execution => {
+  const { setup, engine, transport, offsetNs } = session;
+  const { mode, program, microbatches, arrivalsNs, zeroNs } = order;
+  return {
+    device: setup.rank,
+    program,
+    placements: setup.placements,
+    stages: engine.stages,
+    transport,
+    batchOf: createBatchMaker(microbatches, setup.adapters.map((adapter) => rowsFor(mode, adapter))),
+    startOf: (stage, adapter) => startOf(session, stage, adapter),
+    arrivalsNs,
+    keep: mode === 'train',
+    now: () => Math.max(0, localNs() + offsetNs - zeroNs),
+    read: engine.read,
+    heldBytes: engine.heldBytes,
+    observer,
+  };
+};
+
+/** Programs of evaluation hold forwards and transfers only, so the adapters are put in place around them. */
+const withAdapters = async (session: Session, { partAdapter }: MicrobatchTable, run: () => Promise<void>): Promise<void> => {
+  const { setup, engine } = session;
+  const adapters = [...new Set(partAdapter)];
+  const stages = ownStages(setup.placements, setup.rank);
+  const placed = stages.flatMap((stage) => adapters.map((adapter) => ({ stage, adapter, ...startOf(session, stage, adapter) })));
+  for (const { stage, setup: adapterSetup, initial } of placed) engine.stages.get(stage)!.load(adapterSetup, initial);
+  await run();
+  for (const { stage, adapter } of placed) engine.stages.get(stage)!.release(adapter);
+};
+
+/** Runs one program to its end and reports what it recorded. */
+export const runOrder = async (session: Session, order: RunOrder, send: (message: FromRank) => void): Promise<void> => {
+  const { setup, engine } = session;
+  const ledger = createMemoryLedger(setup.rank, engine.parameterBytes);
+  const adapterNames = setup.adapters.map((adapter) => adapter.setup.name);
+  const observer = createObserver({ device: setup.rank, microbatches: order.microbatches, adapterNames, ledger, send });
+  ledger.hold('baseWeights', 0, engine.baseBytes);
+  const run = (): Promise<void> => runProgram(executionOf(session, order, keepingWeights(observer, session)));
+  await (order.mode === 'evaluate' ? withAdapters(session, order.microbatches, run) : run());
+  send({ kind: 'done', spans: observer.spans(), memory: ledger.table() });
+};

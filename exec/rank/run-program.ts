@@ -1,0 +1,69 @@
+import { setImmediate } from 'node:timers/promises';
+import { streamOf, type Op, type Stream } from '../../core/plan/op.ts';
+import { opsOf } from '../../core/plan/plan.ts';
+import { backward, forward, load, release, save, step } from './compute-ops.ts';
+import { abandon, createExchange, type Exchange } from './exchange.ts';
+import type { Execution } from './execution.ts';
+import { frameOf, receive, send } from './transfer-ops.ts';
+
+/*
+ * The interpreter of one device's program. Each stream takes its ops in program order and waits for what an op needs;
+ * the streams do not wait for each other otherwise, as on a GPU and as in the simulator. Nothing is decided here.
+ */
+
+const computeOp = async (execution: Execution, exchange: Exchange, op: Op): Promise<void> => {
+  switch (op.kind) {
+    case 'forward':
+      return forward(execution, exchange, op, { direction: 'forward', stage: op.stage, microbatch: op.microbatch });
+    case 'backward':
+      return backward(execution, exchange, op, { direction: 'backward', stage: op.stage, microbatch: op.microbatch });
+    case 'step':
+      step(execution, op, op.stage, op.adapter);
+      return;
+    case 'load':
+      return load(execution, op, op.stage, op.adapter);
+    case 'save':
+      return save(execution, op, op.stage, op.adapter);
+    case 'release':
+      release(execution, op, op.stage, op.adapter);
+      return;
+    default:
+      throw new Error(`${op.kind} is no compute op`);
+  }
+};
+
+const transferOp = (execution: Execution, exchange: Exchange, op: Op): Promise<void> => {
+  switch (op.kind) {
+    case 'sendForward':
+    case 'sendBackward':
+      return send(execution, exchange, op, frameOf(op.kind, op.stage, op.microbatch));
+    case 'receiveForward':
+    case 'receiveBackward':
+      return receive(execution, exchange, op, frameOf(op.kind, op.stage, op.microbatch));
+    default:
+      throw new Error(`${op.kind} is no transfer`);
+  }
+};
+
+/** A compute op blocks the thread: afterwards the other streams and the control channel get their turn. */
+const runStream = async (execution: Execution, exchange: Exchange, stream: Stream): Promise<void> => {
+  const runOp = stream === 'compute' ? computeOp : transferOp;
+  for (const op of opsOf(execution.program)) {
+    if (streamOf(op.kind) !== stream) continue;
+    await runOp(execution, exchange, op);
+    if (stream === 'compute') await setImmediate();
+  }
+  if (stream === 'compute') await exchange.reading;
+};
+
+/** Runs a device's program to its end. Rejects with the first failure of any stream, after all streams have ended. */
+export const runProgram = async (execution: Execution): Promise<void> => {
+  const exchange = createExchange();
+  const streams = (['compute', 'send', 'receive'] as const).map((stream) => runStream(execution, exchange, stream));
+  try {
+    await Promise.all(streams);
+  } catch (error) {
+    abandon(exchange, error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  }
+};

@@ -1,0 +1,108 @@
+import * as E from 'fp-ts/lib/Either.js';
+import { assertNever } from '../../core/never.ts';
+import { ExecFailure, type ExecError } from '../exec-error.ts';
+import type { Transport } from '../transport/transport.ts';
+import { createClockSync, type ClockSync } from './clock-sync.ts';
+import type { Engine } from './engine.ts';
+import type { ControlPort, FromRank, RankSetup } from './messages.ts';
+import { runOrder } from './run-order.ts';
+import type { Session } from './session.ts';
+
+/** What a rank stands on: its address for tensors and the way to its stages. */
+export interface RankHost {
+  readonly endpoint: string;
+  readonly join: (setup: RankSetup) => Transport;
+  readonly openEngine: (setup: RankSetup) => Promise<E.Either<ExecError, Engine>>;
+}
+
+/** Tasks one after the other, beside the messages that go on arriving. */
+interface Work {
+  readonly add: (task: () => Promise<void>) => void;
+  /** Settles when nothing is left to do. */
+  readonly done: () => Promise<void>;
+}
+
+/** What a rank has opened so far. */
+interface Opened {
+  rank?: number;
+  transport?: Transport;
+  session?: Session;
+}
+
+const asExecError = (error: unknown, rank: number): ExecError => {
+  if (error instanceof ExecFailure) return error.error;
+  return { kind: 'rankFailed', rank, reason: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+};
+
+/** The first failure is reported and keeps later tasks from running. */
+const createWork = (report: (error: unknown) => void): Work => {
+  let last = Promise.resolve();
+  let failed = false;
+  return {
+    add: (task) => {
+      last = last
+        .then(() => (failed ? undefined : task()))
+        .catch((error: unknown) => {
+          failed = true;
+          report(error);
+        });
+    },
+    done: () => last,
+  };
+};
+
+const setUp = async (opened: Opened, setup: RankSetup, host: RankHost, clock: ClockSync): Promise<Session> => {
+  opened.rank = setup.rank;
+  opened.transport = host.join(setup);
+  const engine = await host.openEngine(setup);
+  if (E.isLeft(engine)) throw new ExecFailure(engine.left);
+  const offsetNs = await clock.measureOffset();
+  opened.session = { setup, engine: engine.right, transport: opened.transport, offsetNs, saved: new Map() };
+  return opened.session;
+};
+
+const sessionOf = ({ session }: Opened): Session => {
+  if (session === undefined) throw new Error('told to run before it was set up');
+  return session;
+};
+
+/** Cuts off what still waits for other ranks, then frees the stages. */
+const shutDown = async ({ transport, session }: Opened, clock: ClockSync, work: Work): Promise<void> => {
+  transport?.close();
+  clock.cancel();
+  await work.done();
+  session?.engine.dispose();
+};
+
+/**
+ * A rank's whole life: takes the coordinator's messages until `stop`. What goes wrong is reported, and the rank then
+ * waits to be stopped. Rejects when the line to the coordinator is lost.
+ */
+export const serveRank = async (port: ControlPort, host: RankHost): Promise<void> => {
+  const opened: Opened = {};
+  const send = (message: FromRank): void => port.send(message);
+  const clock = createClockSync(() => send({ kind: 'ping' }));
+  const work = createWork((error) => send({ kind: 'failed', error: asExecError(error, opened.rank ?? -1) }));
+  send({ kind: 'hello', endpoint: host.endpoint, processId: process.pid });
+  for (;;) {
+    const message = await port.next();
+    switch (message.kind) {
+      case 'setup':
+        work.add(async () => {
+          const { engine } = await setUp(opened, message.setup, host, clock);
+          send({ kind: 'ready', backend: engine.backend });
+        });
+        break;
+      case 'run':
+        work.add(() => runOrder(sessionOf(opened), message.order, send));
+        break;
+      case 'pong':
+        clock.answer(message.theirsNs);
+        break;
+      case 'stop':
+        return shutDown(opened, clock, work);
+      default:
+        return assertNever(message);
+    }
+  }
+};

@@ -1,0 +1,37 @@
+import type { StagePlacement } from '../../core/plan/plan.ts';
+import { heldoutRows, trainingRows, type RowSource } from '../data/row-source.ts';
+import type { NamedArray } from '../stage.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { Engine } from './engine.ts';
+import type { AdapterStart } from './execution.ts';
+import type { RankAdapter, RankSetup, RunMode } from './messages.ts';
+
+/** What a rank holds between programs. */
+export interface Session {
+  readonly setup: RankSetup;
+  readonly engine: Engine;
+  readonly transport: Transport;
+  /** Added to this process's clock it gives the coordinator's. */
+  readonly offsetNs: number;
+  /** Weights of adapters that were saved, by stage and adapter: evaluation after training starts from them. */
+  readonly saved: Map<string, readonly NamedArray[]>;
+}
+
+export const savedName = (stage: number, adapter: number): string => `${stage}/${adapter}`;
+
+/** How an adapter comes onto a stage: with the weights it was saved with, or fresh from its seed. */
+export const startOf = ({ setup, saved }: Session, stage: number, adapter: number): AdapterStart => {
+  const start = { setup: setup.adapters[adapter]!.setup };
+  const initial = saved.get(savedName(stage, adapter));
+  return initial === undefined ? start : { ...start, initial };
+};
+
+/** Rows a program runs over; null for a job without held-out rows, whose microbatches no evaluation contains. */
+export const rowsFor = (mode: RunMode, { training, order, heldout }: RankAdapter): RowSource | null => {
+  if (mode === 'train') return trainingRows(training, order);
+  return heldout === null ? null : heldoutRows(heldout.table, heldout.batchSize);
+};
+
+/** Stages of a device, by number. */
+export const ownStages = (placements: readonly StagePlacement[], device: number): readonly number[] =>
+  placements.flatMap((placement, stage) => (placement.device === device ? [stage] : []));

@@ -1,0 +1,33 @@
+import { fileURLToPath } from 'node:url';
+import { openEngine } from '../rank/engine.ts';
+import type { RankHost } from '../rank/serve-rank.ts';
+import { createMemoryTransports } from '../transport/memory-transport.ts';
+import type { Crew } from './crew.ts';
+import { startProcessCrew } from './process-crew.ts';
+import { startTaskCrew } from './task-crew.ts';
+import type { TrainOptions } from './train-options.ts';
+
+/** Hosts of ranks that share this process: engines open one after the other, so that each can tell its own bytes. */
+export const createTaskHosts = (size: number, open: RankHost['openEngine']): readonly RankHost[] => {
+  let opening: Promise<unknown> = Promise.resolve();
+  return createMemoryTransports(size).map((transport) => ({
+    endpoint: '',
+    join: () => transport,
+    openEngine: (setup) => {
+      const opened = opening.then(() => open(setup));
+      opening = opened.catch(() => undefined);
+      return opened;
+    },
+  }));
+};
+
+/** The built entry of a rank's process, beside this file's own build. */
+const builtRankEntry = (): string => fileURLToPath(new URL('../rank-main.js', import.meta.url));
+
+/** Starts one rank per device of the plan, in the way the options ask for. */
+export const startCrew = async ({ plan, ranks, rankEntry }: TrainOptions): Promise<Crew> => {
+  const size = plan.programs.length;
+  return ranks === 'processes'
+    ? startProcessCrew(size, rankEntry ?? builtRankEntry())
+    : startTaskCrew(createTaskHosts(size, openEngine));
+};

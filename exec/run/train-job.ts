@@ -1,0 +1,45 @@
+import type { EvaluationWorkload } from '../../core/planners/evaluation.ts';
+import type { Job } from '../../core/job.ts';
+import { countIterations, type JobRows } from '../data/job-rows.ts';
+import { heldoutRows, trainingRows, type RowSource, type TrainingOrder } from '../data/row-source.ts';
+import type { RankAdapter } from '../rank/messages.ts';
+
+/** A job with its rows and the order in which training takes them. */
+export interface TrainJob {
+  readonly job: Job;
+  readonly rows: JobRows;
+  readonly order: TrainingOrder;
+}
+
+/** `microbatches`: pieces each mini-batch is split into. */
+export const createTrainJob = (job: Job, rows: JobRows, microbatches: number): TrainJob => {
+  const { batchSize, seed } = job;
+  return { job, rows, order: { batchSize, microbatches, iterations: countIterations(job, rows.training.length), seed } };
+};
+
+/** Rows of the job's training microbatches; their sizes are what planning needs. */
+export const trainingSource = ({ rows, order }: TrainJob): RowSource => trainingRows(rows.training, order);
+
+/** A microbatch of evaluation has as many rows as the largest one of training, so that it fits where training does. */
+const heldoutOf = ({ rows, order }: TrainJob): RankAdapter['heldout'] =>
+  rows.heldout === null ? null : { table: rows.heldout, batchSize: Math.ceil(order.batchSize / order.microbatches) };
+
+/** Held-out microbatches of all jobs that have held-out rows, for planning. */
+export const evaluationWorkload = (jobs: readonly TrainJob[]): readonly EvaluationWorkload[] =>
+  jobs.flatMap((job, adapter) => {
+    const heldout = heldoutOf(job);
+    if (heldout === null) return [];
+    const { microbatches, part } = heldoutRows(heldout.table, heldout.batchSize);
+    return [{ adapter, microbatches: Array.from({ length: microbatches }, (_, index) => part(0, index)) }];
+  });
+
+/** The job as the ranks get it; `index` is its place in the plan. */
+export const asRankAdapter = (trainJob: TrainJob, index: number): RankAdapter => {
+  const { name, adapter, optimizer, seed } = trainJob.job;
+  return {
+    setup: { index, name, adapter, optimizer, seed },
+    training: trainJob.rows.training,
+    order: trainJob.order,
+    heldout: heldoutOf(trainJob),
+  };
+};

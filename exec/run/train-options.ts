@@ -1,0 +1,55 @@
+import type { Model } from '../../core/model/model.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import type { Trace } from '../../core/trace/trace.ts';
+import type { BackendName } from '../backend/backend.ts';
+import type { NamedArray } from '../stage.ts';
+import type { TrainJob } from './train-job.ts';
+
+export type HeldoutMoment = 'before' | 'after';
+
+/** What happens during a run, for progress bars; adapters are named. */
+export type ProgressEvent =
+  | { readonly kind: 'started'; readonly backend: BackendName; readonly processIds: readonly number[] }
+  | { readonly kind: 'iteration'; readonly adapter: string; readonly iteration: number; readonly loss: number }
+  | { readonly kind: 'heldout'; readonly adapter: string; readonly moment: HeldoutMoment; readonly loss: number }
+  | { readonly kind: 'saved'; readonly adapter: string; readonly folder: string };
+
+export interface TrainOptions {
+  /** Plan with transfers; its adapters are the jobs, in the same order. */
+  readonly plan: Plan;
+  /** Forward-only plan over the held-out rows, run before and after training; null: no evaluation. */
+  readonly evaluation: Plan | null;
+  readonly jobs: readonly TrainJob[];
+  readonly model: Model;
+  readonly modelFolder: string;
+  readonly backend: BackendName | 'auto';
+  /** Adapters are written below this folder; null: they are only returned. */
+  readonly outputFolder: string | null;
+  /** One operating-system process per device, or all devices as tasks of this process. */
+  readonly ranks: 'processes' | 'tasks';
+  /** Memory of each device in bytes, for the trace. */
+  readonly capacityBytes: readonly number[];
+  readonly onProgress: (event: ProgressEvent) => void;
+  /** Script that a rank's process runs; the built `rank-main.js` beside this module unless given. */
+  readonly rankEntry?: string;
+}
+
+/** What training did to one adapter. */
+export interface AdapterResult {
+  readonly name: string;
+  /** Mean training loss of each iteration, in nats per target token. */
+  readonly losses: readonly number[];
+  /** Mean held-out loss before and after training; null for a job without held-out rows. */
+  readonly heldout: Readonly<Record<HeldoutMoment, number>> | null;
+  /** Trained weights under PEFT's names. */
+  readonly weights: readonly NamedArray[];
+  /** PEFT folder; null when nothing was written. */
+  readonly folder: string | null;
+}
+
+export interface TrainResult {
+  /** Measured trace of training; evaluation is not in it. */
+  readonly trace: Trace;
+  readonly backend: BackendName;
+  readonly adapters: readonly AdapterResult[];
+}

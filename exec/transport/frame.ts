@@ -1,0 +1,91 @@
+import * as E from 'fp-ts/lib/Either.js';
+import type { TensorFrame } from './transport.ts';
+
+/**
+ * Header of a tensor frame, little endian; the values follow as a message part of their own, so that they are neither
+ * copied nor misaligned. Fields: u32 magic, u8 version, u8 direction, u8 element type, u8 dimensions, u32 run,
+ * u16 sender, u16 stage, u32 microbatch, u32 sequence, f64 sentNs, f64 byteLength, then one u32 per dimension.
+ */
+const FIXED_BYTES = 40;
+const MAGIC = 0x41524f4c;
+const VERSION = 1;
+const FLOAT32 = 0;
+const MAX_DIMENSIONS = 8;
+const DIRECTIONS = ['forward', 'backward'] as const;
+
+/** Who sends a frame in which run, and its place among the sender's frames of the same direction and stage. */
+export interface FrameOrigin {
+  /** Number drawn once per run: frames of other runs are foreign. */
+  readonly run: number;
+  readonly sender: number;
+  readonly sequence: number;
+}
+
+/** The two parts of a frame's message. The values are a view of the frame's, not a copy. */
+export const encodeFrame = (frame: TensorFrame, origin: FrameOrigin): readonly [Uint8Array, Uint8Array] => {
+  const { shape, values } = frame;
+  const header = new DataView(new ArrayBuffer(FIXED_BYTES + 4 * shape.length));
+  header.setUint32(0, MAGIC, true);
+  header.setUint8(4, VERSION);
+  header.setUint8(5, DIRECTIONS.indexOf(frame.direction));
+  header.setUint8(6, FLOAT32);
+  header.setUint8(7, shape.length);
+  header.setUint32(8, origin.run, true);
+  header.setUint16(12, origin.sender, true);
+  header.setUint16(14, frame.stage, true);
+  header.setUint32(16, frame.microbatch, true);
+  header.setUint32(20, origin.sequence, true);
+  header.setFloat64(24, frame.sentNs, true);
+  header.setFloat64(32, values.byteLength, true);
+  shape.forEach((size, i) => header.setUint32(FIXED_BYTES + 4 * i, size, true));
+  return [new Uint8Array(header.buffer), new Uint8Array(values.buffer, values.byteOffset, values.byteLength)];
+};
+
+const asFloats = (bytes: Uint8Array): Float32Array =>
+  bytes.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0
+    ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / Float32Array.BYTES_PER_ELEMENT)
+    : new Float32Array(bytes.slice().buffer);
+
+const checkHeader = (header: DataView, partCount: number): string | null => {
+  if (partCount !== 2) return `a message of ${partCount} parts instead of header and values`;
+  if (header.byteLength < FIXED_BYTES) return `a header of ${header.byteLength} bytes, too short`;
+  if (header.getUint32(0, true) !== MAGIC) return 'not a tensor frame';
+  if (header.getUint8(4) !== VERSION) return `frame version ${header.getUint8(4)}, this is version ${VERSION}`;
+  if (header.getUint8(5) >= DIRECTIONS.length) return `unknown direction ${header.getUint8(5)}`;
+  if (header.getUint8(6) !== FLOAT32) return `unknown element type ${header.getUint8(6)}`;
+  const dimensions = header.getUint8(7);
+  if (dimensions > MAX_DIMENSIONS || header.byteLength !== FIXED_BYTES + 4 * dimensions) {
+    return `a header of ${header.byteLength} bytes for ${dimensions} dimensions`;
+  }
+  return null;
+};
+
+const checkLength = (shape: readonly number[], announced: number, found: number): string | null => {
+  if (found !== announced) return `${found} bytes of values where the header announces ${announced}`;
+  const needed = shape.reduce((product, size) => product * size, Float32Array.BYTES_PER_ELEMENT);
+  return needed === found ? null : `${found} bytes of values for shape [${shape.join(', ')}], which takes ${needed}`;
+};
+
+/** Reads a frame back; the values are a view of the message where its alignment allows. Left: what is wrong with it. */
+export const decodeFrame = (
+  parts: readonly Uint8Array[],
+): E.Either<string, { readonly frame: TensorFrame; readonly origin: FrameOrigin }> => {
+  const [head = new Uint8Array(), body = new Uint8Array()] = parts;
+  const header = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const wrongHeader = checkHeader(header, parts.length);
+  if (wrongHeader !== null) return E.left(wrongHeader);
+  const shape = Array.from({ length: header.getUint8(7) }, (_, i) => header.getUint32(FIXED_BYTES + 4 * i, true));
+  const wrongLength = checkLength(shape, header.getFloat64(32, true), body.byteLength);
+  if (wrongLength !== null) return E.left(wrongLength);
+  return E.right({
+    frame: {
+      direction: DIRECTIONS[header.getUint8(5)]!,
+      stage: header.getUint16(14, true),
+      microbatch: header.getUint32(16, true),
+      shape,
+      values: asFloats(body),
+      sentNs: header.getFloat64(24, true),
+    },
+    origin: { run: header.getUint32(8, true), sender: header.getUint16(12, true), sequence: header.getUint32(20, true) },
+  });
+};

@@ -1,0 +1,78 @@
+import * as E from 'fp-ts/lib/Either.js';
+import { Pull, Push } from 'zeromq';
+import { decodeFrame, encodeFrame } from './frame.ts';
+import { createMailbox } from './mailbox.ts';
+import { frameName, type FrameKey, type TensorFrame, type Transport } from './transport.ts';
+
+/** A rank's open mailbox: other ranks can connect to `endpoint` before this one knows them. */
+export interface Inbox {
+  readonly endpoint: string;
+  /** Connects to the other ranks' endpoints, by rank; `run` is the number that all ranks of this run share. */
+  readonly join: (endpoints: readonly string[], rank: number, run: number) => Transport;
+  readonly close: () => void;
+}
+
+type Count = (channel: string) => number;
+
+const countPerChannel = (): Count => {
+  const counts = new Map<string, number>();
+  return (channel) => {
+    const count = counts.get(channel) ?? 0;
+    counts.set(channel, count + 1);
+    return count;
+  };
+};
+
+const channelOf = (rank: number, { direction, stage }: FrameKey): string => `${direction} frames from rank ${rank} for stage ${stage}`;
+
+/** Left: why the message is no frame of this run in its right place. */
+const acceptFrame = (parts: readonly Uint8Array[], run: number, nextSequence: Count): E.Either<string, TensorFrame> => {
+  const decoded = decodeFrame(parts);
+  if (E.isLeft(decoded)) return decoded;
+  const { frame, origin } = decoded.right;
+  if (origin.run !== run) return E.left(`a frame of run ${origin.run}, this is run ${run}`);
+  const channel = channelOf(origin.sender, frame);
+  const expected = nextSequence(channel);
+  return origin.sequence === expected
+    ? E.right(frame)
+    : E.left(`${channel}: number ${origin.sequence} came where ${expected} was due`);
+};
+
+const createTransport = (pull: Pull, endpoints: readonly string[], rank: number, run: number): Transport => {
+  const mailbox = createMailbox<TensorFrame>();
+  const outboxes = endpoints.map(() => new Push({ linger: 0 }));
+  outboxes.forEach((push, to) => to !== rank && push.connect(endpoints[to]!));
+  const sequenceOf = countPerChannel();
+  const nextSequence = countPerChannel();
+  const listen = async (): Promise<void> => {
+    for await (const parts of pull) {
+      const frame = acceptFrame(parts, run, nextSequence);
+      if (E.isLeft(frame)) throw new Error(`transport: ${frame.left}`);
+      mailbox.put(frameName(frame.right), frame.right);
+    }
+    throw new Error('the transport was closed');
+  };
+  listen().catch((error: unknown) => mailbox.fail(error instanceof Error ? error : new Error(String(error))));
+  return {
+    send: (to, frame) => {
+      const sequence = sequenceOf(channelOf(to, frame));
+      return outboxes[to]!.send([...encodeFrame(frame, { run, sender: rank, sequence })]);
+    },
+    receive: (key) => mailbox.take(frameName(key)),
+    close: () => {
+      pull.close();
+      for (const push of outboxes) push.close();
+    },
+  };
+};
+
+/** Opens a rank's mailbox at a ZeroMQ address; `tcp://127.0.0.1:0` takes a free port, `endpoint` says which. */
+export const openInbox = async (address: string): Promise<Inbox> => {
+  const pull = new Pull({ linger: 0 });
+  await pull.bind(address);
+  return {
+    endpoint: pull.lastEndpoint ?? address,
+    join: (endpoints, rank, run) => createTransport(pull, endpoints, rank, run),
+    close: () => pull.close(),
+  };
+};

@@ -1,0 +1,74 @@
+import { mkdtemp, rm, writeFile, copyFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as E from 'fp-ts/lib/Either.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { countIterations, readJobRows } from '../../../exec/data/job-rows.ts';
+import { rowAt } from '../../../exec/data/row-table.ts';
+import { readTokenizer } from '../../../exec/data/tokenizer.ts';
+import { formatExecError } from '../../../exec/exec-error.ts';
+import type { Job } from '../../../core/job.ts';
+import { demoJob, demoModel, MODEL_FOLDER } from '../demo.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mlora-test-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const withData = (job: Job, data: Partial<Extract<Job['data'], { kind: 'files' }>>): Job => {
+  if (job.data.kind !== 'files') throw new Error('the demo job has files');
+  return { ...job, data: { ...job.data, ...data } };
+};
+
+const read = (jobs: readonly Job[]): ReturnType<typeof readJobRows> =>
+  readJobRows({ jobs, model: demoModel(), modelFolder: MODEL_FOLDER, dataFolder: folder });
+
+describe('the rows of the shipped data sets', () => {
+  it('decode to the rendered templates', async () => {
+    const rows = await read([demoJob('sums')]);
+    if (E.isLeft(rows)) throw new Error(formatExecError({ kind: 'badInput', files: rows.left }));
+    const codec = await readTokenizer(MODEL_FOLDER);
+    if (E.isLeft(codec)) throw new Error('the shipped tokenizer is broken');
+    const { training, heldout } = rows.right[0]!;
+    const row = rowAt(training, 0);
+    expect(codec.right.decode([...row.tokens])).toMatch(/^<s>### Instruction:\n.+\n### Response:\n\d+ [-+] \d+ = \d+<\/s>$/);
+    expect(codec.right.decode([...row.targets.filter((target) => target >= 0)])).toMatch(/^\d+ [-+] \d+ = \d+<\/s>$/);
+    expect([training.length, heldout?.length]).toEqual([400, 64]);
+  });
+});
+
+describe('reading the data of all jobs', () => {
+  it('reports every file and every job at once', async () => {
+    await writeFile(join(folder, 'broken.jsonl'), '{"instruction": "a"}\n{"output": "b"}\n');
+    const rows = await read([
+      withData(demoJob('sums'), { train: 'broken.jsonl', heldout: 'absent.jsonl' }),
+      withData(demoJob('dates'), { prompt: '{{', maximumLength: 100_000 }),
+      { ...demoJob('dates'), name: 'made-up', data: { kind: 'synthetic', rows: 3, lengths: { type: 'fixed', length: 4 } } },
+    ]);
+    if (E.isRight(rows)) throw new Error('expected problems');
+    expect(rows.left.map(({ file, problems }) => [file.replace(`${folder}/`, ''), problems.map(({ path }) => path)])).toEqual([
+      ['broken.jsonl', ['line 1', 'line 2']],
+      ['absent.jsonl', ['']],
+      ['job dates', ['data.prompt', 'data.maximumLength']],
+      ['job made-up', ['data']],
+    ]);
+  });
+
+  it('names the tokenizer file that is missing or wrong', async () => {
+    await copyFile(join(MODEL_FOLDER, 'tokenizer.json'), join(folder, 'tokenizer.json'));
+    const missing = await readTokenizer(folder);
+    await writeFile(join(folder, 'tokenizer_config.json'), '{"bos_token": "<s>", "eos_token": "<nothing>"}');
+    const wrong = await readTokenizer(folder);
+    const pathOf = (result: typeof wrong): string => (E.isLeft(result) ? result.left[0].path : 'none');
+    expect([pathOf(missing), pathOf(wrong)]).toEqual(['tokenizer_config.json', 'tokenizer_config.json.eos_token']);
+  });
+});
+
+describe('the number of iterations of a job', () => {
+  it('rounds epochs up to whole mini-batches', () => {
+    const job = demoJob('sums');
+    expect(countIterations({ ...job, batchSize: 8, duration: { kind: 'epochs', epochs: 10 } }, 7473)).toBe(9342);
+    expect(countIterations({ ...job, duration: { kind: 'iterations', iterations: 3 } }, 7473)).toBe(3);
+  });
+});

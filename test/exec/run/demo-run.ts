@@ -1,0 +1,66 @@
+import * as E from 'fp-ts/lib/Either.js';
+import type { Schedule } from '../../../core/experiment/experiment.ts';
+import type { Job } from '../../../core/job.ts';
+import type { Plan, StagePlacement } from '../../../core/plan/plan.ts';
+import { planEvaluation } from '../../../core/planners/evaluation.ts';
+import { planSchedule } from '../../../core/planners/plan-schedule.ts';
+import { readJobRows } from '../../../exec/data/job-rows.ts';
+import type { TrainOptions } from '../../../exec/run/train-options.ts';
+import { createTrainJob, evaluationWorkload, trainingSource, type TrainJob } from '../../../exec/run/train-job.ts';
+import { constantCluster, constantCost } from '../../../sim/constant-cost.ts';
+import { demoModel, MODEL_FOLDER } from '../demo.ts';
+
+const SCHEDULE: Schedule = { type: 'lorapp', microbatches: 2, order: '1f1b', release: 'staggered', groups: 'auto', extraInFlight: 0 };
+const COST = constantCost({ forwardNs: 1000, backwardNs: 1200, stepNs: 100 });
+
+/** The demo's four layers cut into equal stages, one per device. */
+export const evenStages = (count: number): readonly StagePlacement[] =>
+  Array.from({ length: count }, (_, device) => ({ device, firstLayer: (device * 4) / count, endLayer: ((device + 1) * 4) / count }));
+
+/** Trains a table of jobs on the shipped model with its own tokenizer. */
+export const demoTrainJobs = async (jobs: readonly Job[], schedule: Partial<Schedule> = {}): Promise<readonly TrainJob[]> => {
+  const rows = await readJobRows({ jobs, model: demoModel(), modelFolder: MODEL_FOLDER, dataFolder: '/' });
+  if (E.isLeft(rows)) throw new Error('the shipped data is broken');
+  return jobs.map((job, i) => createTrainJob(job, rows.right[i]!, { ...SCHEDULE, ...schedule }.microbatches));
+};
+
+export const planDemo = (jobs: readonly TrainJob[], deviceCount: number, schedule: Partial<Schedule> = {}): Plan => {
+  const adapters = jobs.map((trainJob) => {
+    const { iterations, microbatches, part } = trainingSource(trainJob);
+    const { name, arrivalNs, priority } = trainJob.job;
+    return { name, iterations, microbatches, arrivalNs, priority, part };
+  });
+  const plan = planSchedule({
+    workload: { adapters },
+    schedule: { ...SCHEDULE, ...schedule },
+    cluster: constantCluster(deviceCount),
+    stages: evenStages(deviceCount),
+    cost: COST,
+  });
+  if (E.isLeft(plan)) throw new Error(`the plan does not fit: ${JSON.stringify(plan.left)}`);
+  return plan.right;
+};
+
+/** Everything `train` needs for some jobs on the shipped model, all in this process unless changed. */
+export const demoOptions = async (
+  jobs: readonly Job[],
+  deviceCount: number,
+  changes: Partial<TrainOptions> & { readonly schedule?: Partial<Schedule> } = {},
+): Promise<TrainOptions> => {
+  const { schedule, ...rest } = changes;
+  const trainJobs = await demoTrainJobs(jobs, schedule);
+  const plan = planDemo(trainJobs, deviceCount, schedule);
+  return {
+    plan,
+    evaluation: planEvaluation(plan, evaluationWorkload(trainJobs), COST),
+    jobs: trainJobs,
+    model: demoModel(),
+    modelFolder: MODEL_FOLDER,
+    backend: 'wasm',
+    outputFolder: null,
+    ranks: 'tasks',
+    capacityBytes: plan.devices.map(() => 2 ** 33),
+    onProgress: () => undefined,
+    ...rest,
+  };
+};

@@ -1,0 +1,140 @@
+import { cp, mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { memory } from '@tensorflow/tfjs-core';
+import * as E from 'fp-ts/lib/Either.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Job } from '../../../core/job.ts';
+import { compareOrder } from '../../../core/trace/compare-order.ts';
+import { readPeftFolder } from '../../../exec/adapter/peft-folder.ts';
+import { formatExecError, type ExecError } from '../../../exec/exec-error.ts';
+import { train } from '../../../exec/run/train.ts';
+import type { AdapterResult, TrainOptions, TrainResult } from '../../../exec/run/train-options.ts';
+import { constantCluster, constantCost } from '../../../sim/constant-cost.ts';
+import { simulate } from '../../../sim/engine/simulate.ts';
+import { demoJob, demoModel, MODEL_FOLDER } from '../demo.ts';
+import { demoOptions } from './demo-run.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mlora-test-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const trained = async (options: TrainOptions): Promise<TrainResult> => {
+  const result = await train(options)();
+  if (E.isLeft(result)) throw new Error(formatExecError(result.left));
+  return result.right;
+};
+
+const refusal = async (options: TrainOptions): Promise<ExecError> => {
+  const result = await train(options)();
+  if (E.isRight(result)) throw new Error('expected the run to be refused');
+  return result.left;
+};
+
+const norm = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+
+/** Largest ‖a − b‖ ÷ ‖b‖ over the tensors of two adapters. */
+const weightError = (a: AdapterResult, b: AdapterResult): number =>
+  Math.max(
+    ...b.weights.map(({ name, values }) => {
+      const other = a.weights.find((candidate) => candidate.name === name)!.values;
+      return norm(values.map((value, i) => value - other[i]!)) / norm(values);
+    }),
+  );
+
+const lossError = (a: AdapterResult, b: AdapterResult): number =>
+  Math.max(...b.losses.map((loss, i) => Math.abs(loss - a.losses[i]!) / loss));
+
+/** Four unlike adapters: ranks, targets, data, learning rates, dropout. */
+const JOBS: readonly Job[] = [
+  demoJob('sums', { seed: 1, duration: { kind: 'iterations', iterations: 8 } }),
+  demoJob('dates', {
+    seed: 2,
+    adapter: { type: 'lora', rank: 8, alpha: 16, dropout: 0.1, targetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj'] },
+    duration: { kind: 'iterations', iterations: 6 },
+  }),
+  demoJob('opposites', {
+    seed: 3,
+    adapter: { type: 'rslora', rank: 16, alpha: 16, dropout: 0, targetModules: ['gate_proj', 'up_proj', 'down_proj'] },
+    batchSize: 6,
+    duration: { kind: 'iterations', iterations: 7 },
+  }),
+  demoJob('extract', { seed: 4, batchSize: 3, duration: { kind: 'iterations', iterations: 5 } }),
+];
+
+describe('training through a pipeline', () => {
+  it('gives every adapter the losses and weights it has alone on one device', async () => {
+    const together = await trained(await demoOptions(JOBS, 2, { evaluation: null, schedule: { groups: 2 } }));
+    for (const [i, job] of JOBS.entries()) {
+      const alone = await trained(await demoOptions([job], 1, { evaluation: null, schedule: { microbatches: 1 } }));
+      expect(lossError(together.adapters[i]!, alone.adapters[0]!)).toBeLessThan(1e-5);
+      expect(weightError(together.adapters[i]!, alone.adapters[0]!)).toBeLessThan(1e-5);
+    }
+  }, 120_000);
+
+  it('runs the same ops in the same order on every device as the simulator, and leaves no tensor behind', async () => {
+    const jobs = JOBS.map((job) => ({ ...job, duration: { kind: 'iterations', iterations: 2 } as const }));
+    const options = await demoOptions(jobs, 4, { schedule: { extraInFlight: 1 } });
+    const simulated = simulate(options.plan, constantCost({ forwardNs: 1000, backwardNs: 1200 }), constantCluster(4));
+    if (E.isLeft(simulated)) throw new Error('the plan runs to its end');
+    const before = memory().numTensors;
+    const { trace } = await trained(options);
+    expect(compareOrder(simulated.right, trace)).toEqual([]);
+    expect(trace.spans.length).toBe(simulated.right.spans.length);
+    expect(memory().numTensors).toBe(before);
+  }, 60_000);
+
+  it('lowers the held-out loss and writes adapters that PEFT’s layout describes', async () => {
+    const outputFolder = join(folder, 'out');
+    const job = demoJob('sums', {
+      optimizer: { ...demoJob('sums').optimizer, learningRate: 5e-3 },
+      duration: { kind: 'iterations', iterations: 12 },
+    });
+    const { adapters, trace } = await trained(await demoOptions([job], 2, { outputFolder }));
+    const [{ heldout, folder: written, weights }] = adapters as [AdapterResult];
+    expect(heldout!.after).toBeLessThan(0.9 * heldout!.before);
+    const read = await readPeftFolder(written!, demoModel());
+    expect(read).toEqual(E.right({ adapter: job.adapter, weights: expect.arrayContaining([...weights]) as unknown }));
+    expect(await readdir(join(outputFolder, 'adapters'))).toEqual(['sums']);
+    expect(trace.source).toBe('measured');
+  }, 60_000);
+});
+
+describe('a run that cannot succeed', () => {
+  it('names every tensor that does not fit the model', async () => {
+    const options = await demoOptions([demoJob('sums')], 2);
+    const error = await refusal({ ...options, model: { ...demoModel(), intermediateSize: 256, layerCount: 5 } });
+    expect(formatExecError(error).split('\n')).toHaveLength(20 + 1);
+    expect(formatExecError(error)).toContain('model.layers.0.mlp.gate_proj.weight: has shape [512,192]');
+  });
+
+  it('says that the weights are cut short', async () => {
+    const broken = join(folder, 'broken');
+    await cp(MODEL_FOLDER, broken, { recursive: true });
+    await truncate(join(broken, 'model.safetensors'), 100_000);
+    const error = await refusal({ ...(await demoOptions([demoJob('sums')], 2)), modelFolder: broken });
+    expect(error.kind).toBe('badInput');
+    expect(formatExecError(error)).toContain('model.safetensors');
+  });
+
+  it('says before training that the output folder cannot be written, and makes nothing', async () => {
+    await writeFile(join(folder, 'file'), '');
+    const outputFolder = join(folder, 'file', 'out');
+    const error = await refusal(await demoOptions([demoJob('sums')], 2, { outputFolder }));
+    expect(error).toMatchObject({ kind: 'outputUnwritable', folder: outputFolder });
+  });
+
+  it('leaves nothing behind when it ends before an adapter is trained', async () => {
+    const kept = join(folder, 'kept');
+    await mkdir(kept);
+    const diverging = demoJob('sums', {
+      optimizer: { ...demoJob('sums').optimizer, learningRate: Infinity },
+      duration: { kind: 'iterations', iterations: 5 },
+    });
+    const error = await refusal(await demoOptions([diverging], 1, { evaluation: null, outputFolder: join(kept, 'a', 'b') }));
+    expect(error).toMatchObject({ kind: 'notANumber', adapter: 'sums' });
+    expect(await readdir(kept)).toEqual([]);
+  });
+});
