@@ -1,0 +1,17 @@
+import { defineConfig } from 'vite';
+
+/** Bundles the report page's script into one file that reportHtml inlines; everything else is compiled by tsc alone. */
+export default defineConfig({
+  build: {
+    outDir: 'dist/viz',
+    emptyOutDir: false,
+    target: 'es2022',
+    minify: true,
+    lib: {
+      entry: 'viz/page/main.ts',
+      formats: ['iife'],
+      name: 'mloraReport',
+      fileName: () => 'report-client.js',
+    },
+  },
+});

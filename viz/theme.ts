@@ -1,0 +1,138 @@
+import { interpolateLab, lab } from 'd3';
+import { MEMORY_CLASSES, type MemoryClass } from '../core/cost-model.ts';
+
+/** Colours of one adapter: the tint says forward, the full colour backward. */
+export interface AdapterColours {
+  readonly tint: string;
+  readonly main: string;
+  /** Text on the full colour. */
+  readonly onMain: string;
+}
+
+/** Every colour a chart uses. */
+export interface Theme {
+  readonly paper: string;
+  readonly ink: string;
+  readonly muted: string;
+  readonly grid: string;
+  /** Behind the compute row: what shows is a bubble. */
+  readonly idle: string;
+  /** Behind the other streams. */
+  readonly track: string;
+  /** Laid over a colour to mark backward (at its foot) and step (all of it). */
+  readonly shadow: string;
+  readonly alarm: string;
+  /** Loading, saving and releasing adapters. */
+  readonly neutral: string;
+  /** Adapter a has the colours a modulo length. */
+  readonly adapters: readonly AdapterColours[];
+  readonly memory: Readonly<Record<MemoryClass, string>>;
+}
+
+/**
+ * Okabe & Ito 2008, "Color Universal Design": told apart with every kind of colour vision. The pale ones come last; in
+ * the place of black stands each theme's neutral.
+ */
+const hues = (neutral: string): readonly string[] => [
+  '#0072b2',
+  '#e69f00',
+  '#009e73',
+  '#cc79a7',
+  '#d55e00',
+  neutral,
+  '#56b4e9',
+  '#f0e442',
+];
+
+/** The neutral's place among the adapter colours: legends explain kinds of op with it. */
+export const NEUTRAL_COLOUR = 5;
+
+const DARK_TEXT = '#14181d';
+
+/** `tintShare` says how far the tints lie from the paper on the way to the full colours. */
+const adapterColours = (paper: string, neutral: string, tintShare: number): readonly AdapterColours[] =>
+  hues(neutral).map((main) => ({
+    tint: lab(interpolateLab(paper, main)(tintShare)).formatHex(),
+    main,
+    onMain: lab(main).l > 50 ? DARK_TEXT : '#ffffff',
+  }));
+
+export const LIGHT: Theme = {
+  paper: '#ffffff',
+  ink: '#1c2128',
+  muted: '#5c6570',
+  grid: '#d5dae0',
+  idle: '#e6e9ed',
+  track: '#f5f6f8',
+  shadow: 'rgba(10,14,20,0.5)',
+  alarm: '#c2185b',
+  neutral: '#9aa3ad',
+  adapters: adapterColours('#ffffff', '#6a6f75', 0.4),
+  memory: {
+    context: '#c9ced6',
+    baseWeights: '#a3abb7',
+    adapters: '#35507a',
+    gradients: '#5577a8',
+    optimizer: '#7f9fca',
+    activations: '#5fb3a8',
+    transient: '#a8d8cf',
+    communication: '#1f6f68',
+  },
+};
+
+export const DARK: Theme = {
+  paper: '#14181d',
+  ink: '#e7eaee',
+  muted: '#9aa5b1',
+  grid: '#2d343d',
+  idle: '#20252c',
+  track: '#1b2026',
+  shadow: 'rgba(255,255,255,0.6)',
+  alarm: '#ff6b9d',
+  neutral: '#7b858f',
+  adapters: adapterColours('#14181d', '#c3cad2', 0.45),
+  memory: {
+    context: '#4a525c',
+    baseWeights: '#69737f',
+    adapters: '#a9c3ea',
+    gradients: '#7f9fca',
+    optimizer: '#5577a8',
+    activations: '#3f948a',
+    transient: '#235a54',
+    communication: '#9fdcd2',
+  },
+};
+
+export type ThemeName = 'light' | 'dark';
+export const THEMES: Readonly<Record<ThemeName, Theme>> = { light: LIGHT, dark: DARK };
+
+const PLAIN = ['paper', 'ink', 'muted', 'grid', 'idle', 'track', 'shadow', 'alarm', 'neutral'] as const;
+
+/** Custom properties of a theme as CSS declarations. */
+export const themeVariables = (theme: Theme): string =>
+  [
+    ...PLAIN.map((name) => `--${name}:${theme[name]}`),
+    ...theme.adapters.map(
+      ({ tint, main, onMain }, a) => `--tint-${a}:${tint};--main-${a}:${main};--on-main-${a}:${onMain}`,
+    ),
+    ...MEMORY_CLASSES.map((name) => `--memory-${name}:${theme.memory[name]}`),
+  ].join(';');
+
+const variable = (name: string): string => `var(--${name})`;
+
+/** Names the custom properties instead of colours, for drawings inside the page that follow its theme. */
+export const PAGE_THEME: Theme = {
+  ...(Object.fromEntries(PLAIN.map((name) => [name, variable(name)])) as Record<(typeof PLAIN)[number], string>),
+  adapters: LIGHT.adapters.map((_, a) => ({
+    tint: variable(`tint-${a}`),
+    main: variable(`main-${a}`),
+    onMain: variable(`on-main-${a}`),
+  })),
+  memory: Object.fromEntries(MEMORY_CLASSES.map((name) => [name, variable(`memory-${name}`)])) as Record<
+    MemoryClass,
+    string
+  >,
+};
+
+export const colourOfAdapter = (theme: Theme, adapter: number): AdapterColours =>
+  theme.adapters[adapter % theme.adapters.length]!;

@@ -1,0 +1,66 @@
+import { kindName, STREAMS, type OpKind } from '../../core/plan/op.ts';
+import { opAt, partsOf } from '../../core/plan/plan.ts';
+import { formatOp } from '../../core/plan/text.ts';
+import type { Trace } from '../../core/trace/trace.ts';
+import { formatDuration } from '../../core/units.ts';
+import { formatMoment } from './moment.ts';
+import { carriesMicrobatch } from './span-fill.ts';
+
+/** A heading and facts under it, as text. */
+export interface Description {
+  readonly title: string;
+  readonly facts: readonly (readonly [label: string, value: string])[];
+}
+
+const TITLES: Readonly<Record<OpKind, string>> = {
+  forward: 'forward',
+  backward: 'backward',
+  step: 'optimizer step',
+  sendForward: 'send activations',
+  receiveForward: 'receive activations',
+  sendBackward: 'send gradients',
+  receiveBackward: 'receive gradients',
+  load: 'load adapter',
+  save: 'save adapter',
+  release: 'release adapter',
+};
+
+const nameOf = ({ plan }: Trace, adapter: number): string => plan.adapters[adapter] ?? `adapter ${adapter}`;
+
+const workFacts = (trace: Trace, span: number): Description['facts'] => {
+  const operand = trace.spans.operand[span]!;
+  if (!carriesMicrobatch(trace, span)) {
+    const isStep = kindName(trace.spans.kind[span]!) === 'step';
+    const iteration: Description['facts'] = isStep ? [['iteration', String(trace.spans.iteration[span]!)]] : [];
+    return [['adapter', nameOf(trace, operand)], ...iteration];
+  }
+  const parts = partsOf(trace.plan.microbatches, operand).map(
+    ({ adapter, iteration, index }) => `${nameOf(trace, adapter)}, iteration ${iteration}, piece ${index}`,
+  );
+  return [['microbatch', String(operand)], ...parts.map((part) => ['adapter', part] as const)];
+};
+
+const placeOf = ({ plan, devices }: Trace, device: number, stage: number): Description['facts'] => {
+  const placement = plan.stages[stage];
+  const layers = placement === undefined ? '' : `, layers ${placement.firstLayer} to ${placement.endLayer - 1}`;
+  return [
+    ['device', devices[device]!.name],
+    ['stage', `${stage}${layers}`],
+  ];
+};
+
+/** Everything known of a span: the op in text form, what it works for, where and when. */
+export const describeSpan = (trace: Trace, span: number): Description => {
+  const { device, stream, stage, kind, startNs, endNs } = trace.spans;
+  return {
+    title: `${formatOp(opAt(trace.spans, span))} · ${TITLES[kindName(kind[span]!)]}`,
+    facts: [
+      ...workFacts(trace, span),
+      ...placeOf(trace, device[span]!, stage[span]!),
+      ['stream', STREAMS[stream[span]!] ?? '?'],
+      ['start', formatMoment(startNs[span]!)],
+      ['end', formatMoment(endNs[span]!)],
+      ['duration', formatDuration(endNs[span]! - startNs[span]!)],
+    ],
+  };
+};

@@ -1,0 +1,54 @@
+import { STREAM } from '../../core/plan/op.ts';
+import type { TimeWindow } from '../../core/trace/metrics.ts';
+import { centredBaseline } from '../surface/surface.ts';
+import { drawSpans } from './draw-spans.ts';
+import { clampX, xOf, type Frame } from './frame.ts';
+import { drawRowName } from './gutter.ts';
+import type { TimelineMarks } from './marks.ts';
+import type { Plot } from './plot.ts';
+import { drawGrid } from './time-axis.ts';
+
+/** How far everything fades that the highlight leaves out. */
+const FADED = 0.22;
+
+/** Shown instead of rows when nothing ran. */
+export const EMPTY_MESSAGE = 'Nothing ran: this trace has no spans.';
+
+const trackBoxes = (
+  marks: TimelineMarks,
+  frame: Frame,
+  { startNs, endNs }: TimeWindow,
+  compute: boolean,
+): readonly number[] => {
+  const from = clampX(frame, xOf(frame, startNs));
+  const to = clampX(frame, xOf(frame, endNs));
+  const rows = marks.rows.filter(({ row }) => (row.stream === STREAM.compute) === compute);
+  return rows.flatMap(({ row }) => [from, row.y, to - from, row.height]);
+};
+
+/** Background of the rows: what stays visible on a compute row, from the first computation to the last, is a bubble. */
+const drawTracks = ({ surface, frame, theme }: Plot, marks: TimelineMarks): void => {
+  surface.boxes(theme.track, trackBoxes(marks, frame, marks, false));
+  if (marks.computing !== null) surface.boxes(theme.idle, trackBoxes(marks, frame, marks.computing, true));
+};
+
+const drawEmpty = ({ surface, frame, theme }: Plot, { height }: TimelineMarks): void => {
+  const style = { size: 13, fill: theme.muted, anchor: 'middle' as const };
+  surface.text((frame.left + frame.width) / 2, centredBaseline(height / 2, style.size), EMPTY_MESSAGE, style);
+};
+
+/**
+ * Draws the rows of a timeline from y = 0 to the marks' height. With a highlight, which has the same rows and some of
+ * their spans, every other span fades.
+ */
+export const drawTimeline = (plot: Plot, marks: TimelineMarks, highlight: TimelineMarks | null = null): void => {
+  if (marks.trace.spans.length === 0) return drawEmpty(plot, marks);
+  drawTracks(plot, marks);
+  drawGrid(plot, 0, marks.height);
+  if (highlight === null) drawSpans(plot, marks);
+  else {
+    plot.surface.fade(FADED, () => drawSpans(plot, marks));
+    drawSpans(plot, highlight);
+  }
+  for (const { row } of marks.rows) drawRowName(plot, marks.trace, row);
+};
