@@ -1,0 +1,234 @@
+import { type Tensor2D, dispose, matMul, profile, randomUniform } from '@tensorflow/tfjs-core';
+import * as E from 'fp-ts/lib/Either.js';
+import type { LoraAdapter } from '../../core/job.ts';
+import { type Model, MODULE_NAMES, linearShape } from '../../core/model/model.ts';
+import { MODEL_PRESETS } from '../../core/model/presets.ts';
+import { formatTable } from '../../core/text-table.ts';
+import { totalFlops } from '../../core/work/kernel.ts';
+import type { StageContent, WorkSetting } from '../../core/work/setting.ts';
+import { backwardWork, forwardWork } from '../../core/work/stage.ts';
+import { sizeOfRows } from '../../core/workload.ts';
+import { NS_PER_MS } from '../../core/units.ts';
+import type { Backend } from '../../exec/backend/backend.ts';
+import { openBackend } from '../../exec/backend/open-backend.ts';
+import type { TensorSource } from '../../exec/checkpoint/checkpoint.ts';
+import { type LayerRange, stageTensors } from '../../exec/checkpoint/model-tensors.ts';
+import { createStage } from '../../exec/model/create-stage.ts';
+import type { PackedBatch } from '../../exec/packed-batch.ts';
+import type { Stage } from '../../exec/stage.ts';
+
+/** Shape of the model under experiments/demo; weights are random, speed does not depend on them. */
+const SHIPPED: Model = {
+  name: 'shipped',
+  architecture: 'llama',
+  hiddenSize: 192,
+  intermediateSize: 512,
+  layerCount: 4,
+  headCount: 6,
+  keyValueHeadCount: 2,
+  headSize: 32,
+  vocabularySize: 1024,
+  maxPositions: 512,
+  rmsNormEpsilon: 1e-5,
+  ropeTheta: 10000,
+  ropeScaling: { type: 'none' },
+  attentionBias: false,
+  tiedEmbeddings: false,
+};
+
+const ADAPTER: LoraAdapter = {
+  type: 'lora',
+  rank: 8,
+  alpha: 16,
+  dropout: 0,
+  targetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj'],
+};
+
+/** One measured case: layers of a model with the rows of each adapter. */
+interface SpeedCase {
+  readonly name: string;
+  readonly model: Model;
+  readonly range: LayerRange;
+  readonly adapters: number;
+  readonly rowsPerAdapter: number;
+  readonly rowTokens: number;
+  readonly rounds: number;
+}
+
+const whole = (model: Model): LayerRange => ({ first: 0, end: model.layerCount });
+
+/**
+ * Prints tokens/s and GFLOP/s of forward and backward beside the backend's own rate for the same frozen products, measured
+ * in turns in the same run, and one BatchLoRA group of eight adapters beside eight passes of one adapter each.
+ */
+export const benchExecutorSpeed = async (): Promise<void> => {
+  const opened = await openBackend('auto');
+  if (E.isLeft(opened)) throw new Error(opened.left.join('; '));
+  const backend = opened.right;
+  console.log(`backend ${backend.name}, one thread; FLOP of core/work, every position carries a loss; medians`);
+  const smol = MODEL_PRESETS.get('SmolLM2-135M')!;
+  const cases: readonly SpeedCase[] = [
+    { name: 'shipped, 8 rows of 50', model: SHIPPED, range: whole(SHIPPED), adapters: 1, rowsPerAdapter: 8, rowTokens: 50, rounds: 15 },
+    { name: 'shipped, 2 rows of 50', model: SHIPPED, range: whole(SHIPPED), adapters: 1, rowsPerAdapter: 2, rowTokens: 50, rounds: 25 },
+    { name: 'SmolLM2-135M, 4 of 30 layers, 4 rows of 128', model: smol, range: { first: 1, end: 5 }, adapters: 1, rowsPerAdapter: 4, rowTokens: 128, rounds: 5 },
+    { name: 'SmolLM2-135M, last 2 layers and head, 2 rows of 128', model: smol, range: { first: 28, end: 30 }, adapters: 1, rowsPerAdapter: 2, rowTokens: 128, rounds: 4 },
+  ];
+  const rows = [['case', 'tokens/s', 'GFLOP/s', 'matMul GFLOP/s', 'ratio']];
+  for (const speedCase of cases) rows.push(await measureCase(backend, speedCase));
+  console.log(formatTable(rows));
+  console.log(formatTable(await measureGroups(backend)));
+  backend.dispose();
+};
+
+const measureCase = async (backend: Backend, speedCase: SpeedCase): Promise<string[]> => {
+  const { model, range } = speedCase;
+  const run = await openCase(backend, speedCase);
+  const products = frozenProducts(model, range, run.tokens);
+  const passNs: number[] = [];
+  const productNs: number[] = [];
+  for (let round = 0; round <= speedCase.rounds; round++) {
+    const pass = await time(() => run.pass(0));
+    const product = await time(async () => products.run());
+    // The first round packs the weights.
+    if (round > 0) passNs.push(pass), productNs.push(product);
+  }
+  products.dispose();
+  run.stage.dispose();
+  const rate = passFlops(speedCase) / median(passNs);
+  const own = products.flops / median(productNs);
+  return [speedCase.name, ((run.tokens * 1e9) / median(passNs)).toFixed(0), rate.toFixed(1), own.toFixed(1), (rate / own).toFixed(2)];
+};
+
+const time = async (work: () => Promise<void>): Promise<number> => {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) * NS_PER_MS;
+};
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+const passFlops = ({ model, range, adapters, rowsPerAdapter, rowTokens }: SpeedCase): number => {
+  const setting: WorkSetting = {
+    model,
+    adapters: Array.from({ length: adapters }, () => ADAPTER),
+    elementBytes: 4,
+    attention: 'scores',
+    elementwise: 'eager',
+  };
+  const content: StageContent = {
+    layerCount: range.end - range.first,
+    embedding: range.first === 0,
+    head: range.end === model.layerCount,
+  };
+  const size = sizeOfRows(Array.from({ length: rowsPerAdapter }, () => rowTokens));
+  const shape = { parts: Array.from({ length: adapters }, (_, adapter) => ({ adapter, ...size })) };
+  return totalFlops(forwardWork(setting, content, shape)) + totalFlops(backwardWork(setting, content, shape));
+};
+
+interface OpenCase {
+  readonly stage: Stage;
+  readonly tokens: number;
+  /** Forward and backward of one microbatch. */
+  readonly pass: (microbatch: number) => Promise<void>;
+}
+
+const openCase = async (backend: Backend, { model, range, adapters, rowsPerAdapter, rowTokens }: SpeedCase): Promise<OpenCase> => {
+  const stage = await createStage({ model, source: randomSource(model, range), backend, firstLayer: range.first, endLayer: range.end });
+  if (E.isLeft(stage)) throw new Error(stage.left.map(({ path, message }) => `${path}: ${message}`).join('; '));
+  for (let index = 0; index < adapters; index++) stage.right.load(setupOf(index));
+  const batch = randomBatch(model, { adapters, rowsPerAdapter, rowTokens });
+  const tokens = adapters * rowsPerAdapter * rowTokens;
+  return { stage: stage.right, tokens, pass: (microbatch) => runPass(stage.right, { ...batch, microbatch }, { model, range, tokens }) };
+};
+
+const runPass = async (stage: Stage, batch: PackedBatch, { model, range, tokens }: { model: Model; range: LayerRange; tokens: number }): Promise<void> => {
+  const hidden = (): Tensor2D => randomUniform([tokens, model.hiddenSize], -1, 1);
+  const result = stage.forward(batch, range.first === 0 ? null : hidden(), { keep: true });
+  if (result.kind === 'loss') await result.losses;
+  else result.hidden.dispose();
+  stage.backward(batch.microbatch, result.kind === 'loss' ? null : hidden())?.dispose();
+};
+
+const setupOf = (index: number): Parameters<Stage['load']>[0] => ({
+  index,
+  name: `adapter-${index}`,
+  adapter: ADAPTER,
+  optimizer: { type: 'adamw', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+  seed: index,
+});
+
+const randomSource = (model: Model, range: LayerRange): TensorSource => {
+  const shapes = new Map(stageTensors(model, range));
+  return {
+    names: [...shapes.keys()],
+    shape: (name) => shapes.get(name),
+    read: async (name) => {
+      const shape = shapes.get(name)!;
+      const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+      return E.right(shape.length === 1 ? values.fill(1) : values.map((_, index) => Math.sin(index) / Math.sqrt(shape[1]!)));
+    },
+  };
+};
+
+const randomBatch = (model: Model, { adapters, rowsPerAdapter, rowTokens }: Pick<SpeedCase, 'adapters' | 'rowsPerAdapter' | 'rowTokens'>): PackedBatch => {
+  const tokens = Int32Array.from({ length: rowTokens }, (_, place) => (place * 37) % model.vocabularySize);
+  const rows = Array.from({ length: rowsPerAdapter }, () => ({ tokens, targets: tokens }));
+  const parts = Array.from({ length: adapters }, (_, adapter) => ({ adapter, rows, lossScale: 1 / (rowsPerAdapter * rowTokens) }));
+  return { microbatch: 0, parts };
+};
+
+interface Products {
+  readonly flops: number;
+  readonly run: () => void;
+  readonly dispose: () => void;
+}
+
+/** The frozen products of forward and backward, and nothing else. */
+const frozenProducts = (model: Model, range: LayerRange, tokens: number): Products => {
+  const shapes = MODULE_NAMES.map((module) => linearShape(model, module)).flatMap(({ inputSize, outputSize }) => [
+    [inputSize, outputSize] as const,
+    [outputSize, inputSize] as const,
+  ]);
+  const layers = Array.from({ length: range.end - range.first }, () => shapes).flat();
+  const operands = layers.map(([from, to]) => [randomUniform([tokens, from]), randomUniform([from, to])] as const);
+  return {
+    flops: layers.reduce((sum, [from, to]) => sum + 2 * tokens * from * to, 0),
+    run: () => operands.forEach(([x, weight]) => matMul(x, weight).dispose()),
+    dispose: () => dispose(operands as never),
+  };
+};
+
+/** Eight adapters with one row each: as one group, and one after the other. */
+const measureGroups = async (backend: Backend): Promise<string[][]> => {
+  const shared = { name: '', model: SHIPPED, range: whole(SHIPPED), rowsPerAdapter: 1, rowTokens: 50, rounds: 25 };
+  const group = await openCase(backend, { ...shared, adapters: 8 });
+  const single = await openCase(backend, { ...shared, adapters: 1 });
+  const groupNs: number[] = [];
+  const separateNs: number[] = [];
+  for (let round = 0; round <= shared.rounds; round++) {
+    const together = await time(() => group.pass(0));
+    const apart = await time(async () => {
+      for (let adapter = 0; adapter < 8; adapter++) await single.pass(0);
+    });
+    if (round > 0) groupNs.push(together), separateNs.push(apart);
+  }
+  const [groupKernels, singleKernels] = [await countKernels(group), await countKernels(single)];
+  group.stage.dispose();
+  single.stage.dispose();
+  const rate = (ns: readonly number[]): number => (group.tokens * 1e9) / median(ns);
+  return [
+    ['shipped, 8 adapters with a row of 50 each', 'tokens/s', 'kernels', 'gain'],
+    ['8 passes', rate(separateNs).toFixed(0), String(8 * singleKernels), '1.00'],
+    ['1 BatchLoRA group', rate(groupNs).toFixed(0), String(groupKernels), (median(separateNs) / median(groupNs)).toFixed(2)],
+  ];
+};
+
+const countKernels = async ({ pass }: OpenCase): Promise<number> => {
+  let running: Promise<void> = Promise.resolve();
+  const { kernels } = await profile(() => {
+    running = pass(0);
+    return [];
+  });
+  await running;
+  return kernels.length;
+};

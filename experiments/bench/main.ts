@@ -1,0 +1,21 @@
+import { benchBubbles } from './bubbles.ts';
+import { benchPlanMemory } from './plan-memory.ts';
+import { benchUnequalLengths } from './unequal-lengths.ts';
+
+/** `npm run bench` runs all benchmarks, `npm run bench -- NAME …` some; each prints its figures and their peers. */
+const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
+  bubbles: benchBubbles,
+  unequal: benchUnequalLengths,
+  'plan-memory': benchPlanMemory,
+};
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !(name in BENCHMARKS));
+if (unknown.length > 0) {
+  console.error(`no benchmark ${unknown.join(', ')}; there are ${Object.keys(BENCHMARKS).join(', ')}`);
+  process.exit(2);
+}
+for (const name of names.length > 0 ? names : Object.keys(BENCHMARKS)) {
+  console.log(`\n== ${name}`);
+  await BENCHMARKS[name]!();
+}
