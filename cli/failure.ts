@@ -12,6 +12,8 @@ export type Failure =
 
 export const badInput = (file: string, problems: Problems): Failure => ({ kind: 'badInput', files: [{ file, problems }] });
 
+export const badFiles = (files: readonly FileProblems[]): Failure => ({ kind: 'badInput', files });
+
 export const doesNotFit = (error: PlanError): Failure => ({ kind: 'doesNotFit', error });
 
 export const execution = (error: ExecError): Failure =>

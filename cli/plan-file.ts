@@ -9,7 +9,7 @@ import { formatViolations } from '../core/plan/grid.ts';
 import { validate } from '../core/plan/validate.ts';
 import { mapPaths, problem, type Problems } from '../core/problem.ts';
 import { isRecord } from '../core/structure.ts';
-import { contextOf } from './open-experiment.ts';
+import { contextOf } from '../exec/run/open-experiment.ts';
 
 /** A plan with the experiment whose model, cluster and jobs its ops are priced with. */
 export interface PlanFile {

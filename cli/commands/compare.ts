@@ -7,8 +7,8 @@ import type { Experiment, Schedule } from '../../core/experiment/experiment.ts';
 import { formatTable } from '../../core/text-table.ts';
 import { formatBytes, formatDuration, NS_PER_S } from '../../core/units.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
-import { formatFailure, doesNotFit, type Failure } from '../failure.ts';
-import { asSeenFrom, openExperiment, type OpenExperiment } from '../open-experiment.ts';
+import { badFiles, formatFailure, doesNotFit, type Failure } from '../failure.ts';
+import { asSeenFrom, openExperiment, type OpenExperiment } from '../../exec/run/open-experiment.ts';
 import { provenance } from '../provenance.ts';
 import { reportPage } from '../report-page.ts';
 import { memoryFailure, runSimulation, type Simulation } from '../run-simulation.ts';
@@ -42,7 +42,7 @@ const contenders = (own: Schedule): readonly (readonly [string, Schedule])[] => 
 export const compareCommand = (path: string, flags: CompareFlags): TE.TaskEither<Failure, void> =>
   pipe(
     flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out),
-    TE.chain(() => openExperiment(path)),
+    TE.chain(() => pipe(openExperiment(path), TE.mapLeft(badFiles))),
     TE.map((open) => ({ experiment: open.experiment, results: contenders(open.experiment.schedule).map(runContender(open)) })),
     TE.chainFirst(({ experiment, results }) =>
       flags.out === undefined ? TE.right(undefined) : writeResults(flags.out, resultFiles(asSeenFrom(flags.out, experiment), results)),

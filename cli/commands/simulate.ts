@@ -11,8 +11,8 @@ import type { TraceSummary } from '../../core/trace/summary.ts';
 import type { PlanError } from '../../core/planners/plan-error.ts';
 import { costOfExperiment, planExperiment } from '../../sim/plan-experiment.ts';
 import { timelineSvg } from '../../viz/timeline-svg.ts';
-import { badInput, doesNotFit, type Failure } from '../failure.ts';
-import { asSeenFrom, openExperiment, readText } from '../open-experiment.ts';
+import { badFiles, badInput, doesNotFit, type Failure } from '../failure.ts';
+import { asSeenFrom, openExperiment, readText } from '../../exec/run/open-experiment.ts';
 import { formatPlanFile, readPlanFile } from '../plan-file.ts';
 import { provenance } from '../provenance.ts';
 import { reportPage } from '../report-page.ts';
@@ -43,7 +43,7 @@ export const simulateCommand = (path: string, flags: SimulateFlags): TE.TaskEith
 
 const planFromExperiment = (path: string, flags: SimulateFlags): TE.TaskEither<Failure, Priced> =>
   pipe(
-    openExperiment(path),
+    pipe(openExperiment(path), TE.mapLeft(badFiles)),
     TE.chainEitherK(({ experiment, files }) =>
       pipe(
         planExperiment(experiment, { files }),
@@ -61,6 +61,7 @@ const planFromExperiment = (path: string, flags: SimulateFlags): TE.TaskEither<F
 const openPlan = (path: string): TE.TaskEither<Failure, Priced> =>
   pipe(
     readText(path),
+    TE.mapLeft(badFiles),
     TE.chainEitherK((text) =>
       pipe(
         readPlanFile(text, dirname(path)),

@@ -3,21 +3,18 @@ import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
 import { formatExperiment } from '../../core/experiment/format.ts';
-import type { Experiment } from '../../core/experiment/experiment.ts';
-import { planEvaluation } from '../../core/planners/evaluation.ts';
 import { problem } from '../../core/problem.ts';
 import { formatTable } from '../../core/text-table.ts';
 import { formatChromeTrace } from '../../core/trace/chrome-trace.ts';
 import { summarize, type TraceSummary } from '../../core/trace/summary.ts';
 import type { BackendName } from '../../exec/backend/backend.ts';
-import { evaluationWorkload, type TrainJob } from '../../exec/run/train-job.ts';
-import { train } from '../../exec/run/train.ts';
+import { trainExperiment, type TrainableExperiment } from '../../exec/run/train-experiment.ts';
 import type { AdapterResult, TrainResult } from '../../exec/run/train-options.ts';
-import { planExperiment, type PlannedExperiment } from '../../sim/plan-experiment.ts';
+import { planExperiment } from '../../sim/plan-experiment.ts';
 import { timelineSvg } from '../../viz/timeline-svg.ts';
 import type { LossSeries, MetricRow } from '../../viz/report.ts';
-import { badInput, doesNotFit, execution, type Failure } from '../failure.ts';
-import { asSeenFrom, openExperiment } from '../open-experiment.ts';
+import { badFiles, badInput, doesNotFit, execution, type Failure } from '../failure.ts';
+import { asSeenFrom, openExperiment } from '../../exec/run/open-experiment.ts';
 import { formatPlanFile } from '../plan-file.ts';
 import { createProgress } from '../progress-bars.ts';
 import { provenance } from '../provenance.ts';
@@ -31,15 +28,8 @@ export interface TrainFlags {
   readonly out: string;
 }
 
-/** What training needs: a model folder and rows for every job. */
-interface Trainable {
-  readonly experiment: Experiment;
-  readonly modelFolder: string;
-  readonly trainJobs: readonly TrainJob[];
-  readonly planned: PlannedExperiment;
-}
-
-interface Trained extends Trainable {
+/** A planned experiment, its simulation and what training it gave. */
+interface Trained extends TrainableExperiment {
   readonly simulation: Simulation;
   readonly result: TrainResult;
 }
@@ -49,16 +39,14 @@ export const trainCommand = (path: string, flags: TrainFlags): TE.TaskEither<Fai
   pipe(
     prepareFolder(flags.out),
     TE.chain(() => openTrainable(path)),
-    TE.bind('simulation', ({ planned, experiment }) =>
-      TE.fromEither(runSimulation(planned.plan, planned.cost, experiment.cluster)),
-    ),
+    TE.bind('simulation', ({ plan, cost, experiment }) => TE.fromEither(runSimulation(plan, cost, experiment.cluster))),
     TE.bind('result', (trainable) => runTraining(trainable, flags)),
     TE.chain((trained) => finish(trained, flags)),
   );
 
-const openTrainable = (path: string): TE.TaskEither<Failure, Trainable> =>
+const openTrainable = (path: string): TE.TaskEither<Failure, TrainableExperiment> =>
   pipe(
-    openExperiment(path),
+    pipe(openExperiment(path), TE.mapLeft(badFiles)),
     TE.chainEitherK(({ experiment, trainJobs, files }) => {
       if (experiment.modelSource.kind === 'preset' || trainJobs === null) {
         const expected = 'training needs a model folder and rows in files for every job; `mlora simulate` does without';
@@ -67,33 +55,21 @@ const openTrainable = (path: string): TE.TaskEither<Failure, Trainable> =>
       const modelFolder = experiment.modelSource.path;
       return pipe(
         planExperiment(experiment, { files }),
-        E.bimap(doesNotFit, (planned) => ({ experiment, modelFolder, trainJobs, planned })),
+        E.bimap(doesNotFit, ({ plan, cost }) => ({ experiment, modelFolder, trainJobs, plan, cost })),
       );
     }),
   );
 
-const runTraining = ({ experiment, modelFolder, trainJobs, planned }: Trainable, flags: TrainFlags): TE.TaskEither<Failure, TrainResult> => {
-  const { plan, cost } = planned;
-  const heldout = evaluationWorkload(trainJobs);
-  const iterations = new Map(planned.workload.adapters.map((adapter) => [adapter.name, adapter.iterations]));
-  const progress = createProgress(trainJobs.map(({ job }) => ({ name: job.name, iterations: iterations.get(job.name)! })));
+const runTraining = (trainable: TrainableExperiment, { backend, out }: TrainFlags): TE.TaskEither<Failure, TrainResult> => {
+  const progress = createProgress(
+    trainable.trainJobs.map(({ job, order }) => ({ name: job.name, iterations: order.iterations })),
+  );
   const stop = <T>(value: T): T => {
     progress.stop();
     return value;
   };
   return pipe(
-    train({
-      plan,
-      evaluation: heldout.length === 0 ? null : planEvaluation(plan, heldout, cost),
-      jobs: trainJobs,
-      model: experiment.model,
-      modelFolder,
-      backend: flags.backend,
-      outputFolder: flags.out,
-      ranks: 'processes',
-      capacityBytes: experiment.cluster.devices.map(({ gpu }) => gpu.memoryBytes),
-      onProgress: progress.show,
-    }),
+    trainExperiment(trainable, { backend, outputFolder: out, ranks: 'processes', onProgress: progress.show }),
     TE.bimap((error) => execution(stop(error)), stop),
   );
 };
@@ -120,12 +96,12 @@ const formatLosses = (adapters: readonly AdapterResult[]): string =>
   ]);
 
 const resultFiles = (trained: Trained, measured: TraceSummary, rows: readonly MetricRow[]): ResultFiles => {
-  const { experiment, planned, simulation, result } = trained;
+  const { experiment, plan, simulation, result } = trained;
   const settings = formatExperiment(experiment);
   const title = experiment.name;
   return {
     'experiment.yaml': settings,
-    'plan.json': formatPlanFile({ experiment, plan: planned.plan }),
+    'plan.json': formatPlanFile({ experiment, plan }),
     'simulated.trace.json': formatChromeTrace(simulation.trace),
     'measured.trace.json': formatChromeTrace(result.trace),
     'simulated.svg': timelineSvg(simulation.trace, { title, subtitle: subtitleOf(simulation.summary) }),

@@ -1,4 +1,4 @@
-import { type Tensor1D, type Tensor2D, add, dispose, matMul } from '@tensorflow/tfjs-core';
+import { type Tensor1D, type Tensor2D, add, matMul } from '@tensorflow/tfjs-core';
 
 /**
  * A frozen linear map y = x·Wᵀ + b. The weight is kept in both orientations, because the wasm backend multiplies
@@ -20,8 +20,3 @@ export const applyLinear = ({ forward, bias }: FrozenLinear, x: Tensor2D): Tenso
 
 /** ∇x = ∇y·W `[rows, in]`. */
 export const applyLinearBackward = ({ backward }: FrozenLinear, gradient: Tensor2D): Tensor2D => matMul(gradient, backward);
-
-export const disposeLinear = ({ forward, backward, bias }: FrozenLinear): void => {
-  dispose([forward, backward]);
-  bias?.dispose();
-};

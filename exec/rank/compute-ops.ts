@@ -24,8 +24,10 @@ const measure = (execution: Execution, op: Op, input: Tensor2D | null, work: () 
   observer.computed(op, endNs, { held: heldBytes() - before, input: tensorBytes(input), output: tensorBytes(output) });
 };
 
-/** Losses are read back while later ops run; the next forward of the last stage waits for them, so a failure ends the run soon. */
-const readLosses = (exchange: Exchange, losses: Promise<readonly PartLoss[]>, report: (losses: readonly PartLoss[]) => void): void => {
+type Report = (losses: readonly PartLoss[]) => void;
+
+/** Losses are read back while later ops run; the next forward waits for them, so a failure ends the run soon. */
+const readLosses = (exchange: Exchange, losses: Promise<readonly PartLoss[]>, report: Report): void => {
   exchange.reading = losses.then(report);
   exchange.reading.catch(() => undefined);
 };

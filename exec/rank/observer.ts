@@ -27,8 +27,8 @@ export const createObserver = (options: ObserverOptions): RecordingObserver => {
     span: (op, startNs, endNs) => {
       const operand = 'microbatch' in op ? op.microbatch : op.adapter;
       const iteration = op.kind === 'step' ? op.iteration : 0;
-      const { stage } = op;
-      appendSpan(columns, { device, stream: STREAM[streamOf(op.kind)], kind: KIND[op.kind], stage, operand, iteration, startNs, endNs });
+      const [stream, kind] = [STREAM[streamOf(op.kind)], KIND[op.kind]];
+      appendSpan(columns, { device, stream, kind, stage: op.stage, operand, iteration, startNs, endNs });
     },
     computed: (op, endNs, bytes) => ledger.computed(op, endNs, bytes),
     transferred: (atNs, changeBytes) => ledger.hold('communication', atNs, changeBytes),

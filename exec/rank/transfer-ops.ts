@@ -1,4 +1,4 @@
-import { tensor2d } from '@tensorflow/tfjs-core';
+import { tensor2d, type Tensor2D } from '@tensorflow/tfjs-core';
 import { assertNever } from '../../core/never.ts';
 import type { MicrobatchOpKind, Op, TransferOpKind } from '../../core/plan/op.ts';
 import { frameName, type FrameKey, type TensorFrame } from '../transport/transport.ts';
@@ -36,10 +36,11 @@ export const send = async (execution: Execution, exchange: Exchange, op: Transfe
   observer.span(op, startNs, now());
 };
 
-const asTensor = ({ direction, microbatch, shape, values }: TensorFrame) => {
+const asTensor = (frame: TensorFrame): Tensor2D => {
+  const { shape, values } = frame;
   const [rows, columns] = shape;
   if (rows === undefined || columns === undefined || shape.length !== 2) {
-    throw new Error(`the ${direction} frame of microbatch ${microbatch} has shape [${shape.join(', ')}] instead of [tokens, hidden]`);
+    throw new Error(`${frameName(frame)} has shape [${shape.join(', ')}] instead of [tokens, hidden]`);
   }
   return tensor2d(values, [rows, columns]);
 };

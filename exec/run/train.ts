@@ -2,24 +2,26 @@ import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js';
 import type { Problems } from '../../core/problem.ts';
-import { writePeftFolder } from '../adapter/peft-folder.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { checkModelTensors } from '../checkpoint/model-tensors.ts';
 import { ExecFailure, type ExecError } from '../exec-error.ts';
+import type { NamedArray } from '../stage.ts';
+import { createAdapterWriter } from './adapter-writer.ts';
 import { conduct, type Outcome } from './conduct.ts';
 import type { Crew } from './crew.ts';
 import { onInterruption } from './interruption.ts';
 import { prepareOutput, type Output } from './output.ts';
 import { startCrew } from './start-crew.ts';
 import type { AdapterResult, TrainOptions, TrainResult } from './train-options.ts';
-import type { NamedArray } from '../stage.ts';
 
 const orThrow = <A>(result: E.Either<ExecError, A>): A => {
   if (E.isLeft(result)) throw new ExecFailure(result.left);
   return result.right;
 };
 
-const badModel = (folder: string) => (problems: Problems): ExecError => ({ kind: 'badInput', files: [{ file: folder, problems }] });
+const badModel =
+  (file: string) =>
+  (problems: Problems): ExecError => ({ kind: 'badInput', files: [{ file, problems }] });
 
 /** Everything wrong with the checkpoint at once; a rank would see its own layers only. */
 const checkCheckpoint = async ({ model, modelFolder }: TrainOptions): Promise<void> => {
@@ -27,32 +29,6 @@ const checkCheckpoint = async ({ model, modelFolder }: TrainOptions): Promise<vo
   const problems = checkModelTensors(model, { first: 0, end: model.layerCount }, source);
   await source.close();
   if (isNonEmpty(problems)) throw new ExecFailure(badModel(modelFolder)(problems));
-};
-
-const writeAdapter = async (options: TrainOptions, adapter: number, weights: readonly NamedArray[], folder: string): Promise<void> => {
-  const { job } = options.jobs[adapter]!;
-  const written = await writePeftFolder(folder, { adapter: job.adapter, baseModel: options.model.name, weights });
-  if (E.isLeft(written)) throw new ExecFailure({ kind: 'outputUnwritable', folder, reason: written.left[0].message });
-  options.onProgress({ kind: 'saved', adapter: job.name, folder });
-};
-
-/** Keeps the trained weights and writes each adapter at once; a failure to write ends the run. */
-const createWriter = (options: TrainOptions, output: Output | null, fail: (error: Error) => void) => {
-  const trained = new Map<number, readonly NamedArray[]>();
-  let writing: Promise<unknown> = Promise.resolve();
-  return {
-    onTrained: (adapter: number, weights: readonly NamedArray[]): void => {
-      trained.set(adapter, weights);
-      if (output === null) return;
-      const folder = output.adapterFolder(options.jobs[adapter]!.job.name);
-      writing = writing.then(() => writeAdapter(options, adapter, weights, folder));
-      writing.catch(fail);
-    },
-    finish: async (): Promise<ReadonlyMap<number, readonly NamedArray[]>> => {
-      await writing;
-      return trained;
-    },
-  };
 };
 
 const resultsOf = (
@@ -74,13 +50,13 @@ const resultsOf = (
 
 const runWith = async (crew: Crew, options: TrainOptions, output: Output | null): Promise<TrainResult> => {
   const stopListening = onInterruption((error) => crew.fail(new ExecFailure(error)));
+  const writer = createAdapterWriter(options, output, crew.fail);
   try {
-    const writer = createWriter(options, output, crew.fail);
     const outcome = await conduct(crew, options, writer.onTrained);
     const { trace, backend } = outcome;
     return { trace, backend, adapters: resultsOf(options, outcome, await writer.finish(), output) };
   } finally {
-    await crew.dismiss();
+    await Promise.allSettled([crew.dismiss(), writer.finish()]);
     stopListening();
   }
 };

@@ -23,7 +23,8 @@ const countPerChannel = (): Count => {
   };
 };
 
-const channelOf = (rank: number, { direction, stage }: FrameKey): string => `${direction} frames from rank ${rank} for stage ${stage}`;
+const channelOf = (peer: number, { direction, stage }: FrameKey): string =>
+  `${direction} frames from rank ${peer} for stage ${stage}`;
 
 /** Left: why the message is no frame of this run in its right place. */
 const acceptFrame = (parts: readonly Uint8Array[], run: number, nextSequence: Count): E.Either<string, TensorFrame> => {

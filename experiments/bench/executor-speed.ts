@@ -88,9 +88,11 @@ const measureCase = async (backend: Backend, speedCase: SpeedCase): Promise<stri
   const productNs: number[] = [];
   for (let round = 0; round <= speedCase.rounds; round++) {
     const pass = await time(() => run.pass(0));
-    const product = await time(async () => products.run());
+    const product = await time(products.run);
     // The first round packs the weights.
-    if (round > 0) passNs.push(pass), productNs.push(product);
+    if (round === 0) continue;
+    passNs.push(pass);
+    productNs.push(product);
   }
   products.dispose();
   run.stage.dispose();
@@ -99,7 +101,7 @@ const measureCase = async (backend: Backend, speedCase: SpeedCase): Promise<stri
   return [speedCase.name, ((run.tokens * 1e9) / median(passNs)).toFixed(0), rate.toFixed(1), own.toFixed(1), (rate / own).toFixed(2)];
 };
 
-const time = async (work: () => Promise<void>): Promise<number> => {
+const time = async (work: () => Promise<void> | void): Promise<number> => {
   const start = performance.now();
   await work();
   return (performance.now() - start) * NS_PER_MS;
@@ -162,10 +164,11 @@ const randomSource = (model: Model, range: LayerRange): TensorSource => {
   return {
     names: [...shapes.keys()],
     shape: (name) => shapes.get(name),
-    read: async (name) => {
+    read: (name) => {
       const shape = shapes.get(name)!;
       const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-      return E.right(shape.length === 1 ? values.fill(1) : values.map((_, index) => Math.sin(index) / Math.sqrt(shape[1]!)));
+      const filled = shape.length === 1 ? values.fill(1) : values.map((_, index) => Math.sin(index) / Math.sqrt(shape[1]!));
+      return Promise.resolve(E.right(filled));
     },
   };
 };
@@ -210,7 +213,9 @@ const measureGroups = async (backend: Backend): Promise<string[][]> => {
     const apart = await time(async () => {
       for (let adapter = 0; adapter < 8; adapter++) await single.pass(0);
     });
-    if (round > 0) groupNs.push(together), separateNs.push(apart);
+    if (round === 0) continue;
+    groupNs.push(together);
+    separateNs.push(apart);
   }
   const [groupKernels, singleKernels] = [await countKernels(group), await countKernels(single)];
   group.stage.dispose();

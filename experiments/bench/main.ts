@@ -1,4 +1,5 @@
 import { benchBubbles } from './bubbles.ts';
+import { benchIsolation } from './isolation.ts';
 import { benchPlanMemory } from './plan-memory.ts';
 import { benchUnequalLengths } from './unequal-lengths.ts';
 
@@ -7,6 +8,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   bubbles: benchBubbles,
   unequal: benchUnequalLengths,
   'plan-memory': benchPlanMemory,
+  isolation: benchIsolation,
 };
 
 const names = process.argv.slice(2);

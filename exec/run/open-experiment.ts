@@ -4,16 +4,18 @@ import { dirname, relative, resolve } from 'node:path';
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
-import type { FileSizes } from '../core/experiment/build-workload.ts';
-import { relocateExperiment } from '../core/experiment/format.ts';
-import type { Experiment } from '../core/experiment/experiment.ts';
-import type { ExperimentContext } from '../core/experiment/model-section.ts';
-import { readExperiment } from '../core/experiment/read.ts';
-import type { Job } from '../core/job.ts';
-import { problem, type Problems } from '../core/problem.ts';
-import { readJobRows, type JobRows } from '../exec/data/job-rows.ts';
-import { createTrainJob, trainingSource, type TrainJob } from '../exec/run/train-job.ts';
-import { badInput, type Failure } from './failure.ts';
+import type { FileSizes } from '../../core/experiment/build-workload.ts';
+import { relocateExperiment } from '../../core/experiment/format.ts';
+import type { Experiment } from '../../core/experiment/experiment.ts';
+import type { ExperimentContext } from '../../core/experiment/model-section.ts';
+import { readExperiment } from '../../core/experiment/read.ts';
+import type { Job } from '../../core/job.ts';
+import { problem, type Problems } from '../../core/problem.ts';
+import { readJobRows, type JobRows } from '../data/job-rows.ts';
+import { createTrainJob, trainingSource, type TrainJob } from './train-job.ts';
+import type { FileProblems } from '../exec-error.ts';
+
+const inFile = (file: string, problems: Problems): readonly FileProblems[] => [{ file, problems }];
 
 /** An experiment with everything its file refers to. Its paths are absolute. */
 export interface OpenExperiment {
@@ -26,10 +28,10 @@ export interface OpenExperiment {
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The text of a file, or a problem that says why it cannot be read. */
-export const readText = (path: string): TE.TaskEither<Failure, string> =>
+export const readText = (path: string): TE.TaskEither<readonly FileProblems[], string> =>
   TE.tryCatch(
     () => readFile(path, 'utf8'),
-    (error) => badInput(path, [problem('', `cannot be read: ${messageOf(error)}`)]),
+    (error) => inFile(path, [problem('', `cannot be read: ${messageOf(error)}`)]),
   );
 
 /** Reads the config.json of model folders that are named relative to `folder`. */
@@ -46,29 +48,28 @@ export const asSeenFrom = (folder: string, experiment: Experiment): Experiment =
   relocateExperiment(experiment, (path) => relative(resolve(folder), path));
 
 /** Reads an experiment file and the rows of its jobs. Left: everything wrong in any of the files. */
-export const openExperiment = (path: string): TE.TaskEither<Failure, OpenExperiment> =>
+export const openExperiment = (path: string): TE.TaskEither<readonly FileProblems[], OpenExperiment> =>
   pipe(
     readText(path),
     TE.chainEitherK((text) =>
       pipe(
         readExperiment(text, contextOf(dirname(path))),
-        E.mapLeft((problems) => badInput(path, problems)),
+        E.mapLeft((problems) => inFile(path, problems)),
       ),
     ),
     TE.map((experiment) => relocateExperiment(experiment, (named) => resolve(dirname(path), named))),
     TE.chain(openData),
   );
 
-const openData = (experiment: Experiment): TE.TaskEither<Failure, OpenExperiment> => {
+const openData = (experiment: Experiment): TE.TaskEither<readonly FileProblems[], OpenExperiment> => {
   const { jobs, model, modelSource, schedule } = experiment;
   const inFiles = jobs.filter(({ data }) => data.kind === 'files');
   if (inFiles.length === 0) return TE.right({ experiment, trainJobs: null, files: NO_FILES });
   if (modelSource.kind === 'preset') {
-    return TE.left(badInput(experiment.name, [problem('model', `is the preset ${model.name}; rows in files need a model folder with its tokenizer`)]));
+    return TE.left(inFile(experiment.name, [problem('model', `is the preset ${model.name}; rows in files need a model folder with its tokenizer`)]));
   }
   return pipe(
     () => readJobRows({ jobs: inFiles, model, modelFolder: modelSource.path, dataFolder: '/' }),
-    TE.mapLeft((files): Failure => ({ kind: 'badInput', files })),
     TE.map((rows) => {
       const trainJobs = inFiles.map((job, index) => createTrainJob(job, rows[index]!, schedule.microbatches));
       const complete = inFiles.length === jobs.length;
