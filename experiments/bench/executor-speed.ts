@@ -68,10 +68,42 @@ export const benchExecutorSpeed = async (): Promise<void> => {
   console.log(`backend ${backend.name}, one thread; FLOP of core/work, every position carries a loss; medians`);
   const smol = MODEL_PRESETS.get('SmolLM2-135M')!;
   const cases: readonly SpeedCase[] = [
-    { name: 'shipped, 8 rows of 50', model: SHIPPED, range: whole(SHIPPED), adapters: 1, rowsPerAdapter: 8, rowTokens: 50, rounds: 15 },
-    { name: 'shipped, 2 rows of 50', model: SHIPPED, range: whole(SHIPPED), adapters: 1, rowsPerAdapter: 2, rowTokens: 50, rounds: 25 },
-    { name: 'SmolLM2-135M, 4 of 30 layers, 4 rows of 128', model: smol, range: { first: 1, end: 5 }, adapters: 1, rowsPerAdapter: 4, rowTokens: 128, rounds: 5 },
-    { name: 'SmolLM2-135M, last 2 layers and head, 2 rows of 128', model: smol, range: { first: 28, end: 30 }, adapters: 1, rowsPerAdapter: 2, rowTokens: 128, rounds: 4 },
+    {
+      name: 'shipped, 8 rows of 50',
+      model: SHIPPED,
+      range: whole(SHIPPED),
+      adapters: 1,
+      rowsPerAdapter: 8,
+      rowTokens: 50,
+      rounds: 15,
+    },
+    {
+      name: 'shipped, 2 rows of 50',
+      model: SHIPPED,
+      range: whole(SHIPPED),
+      adapters: 1,
+      rowsPerAdapter: 2,
+      rowTokens: 50,
+      rounds: 25,
+    },
+    {
+      name: 'SmolLM2-135M, 4 of 30 layers, 4 rows of 128',
+      model: smol,
+      range: { first: 1, end: 5 },
+      adapters: 1,
+      rowsPerAdapter: 4,
+      rowTokens: 128,
+      rounds: 5,
+    },
+    {
+      name: 'SmolLM2-135M, last 2 layers and head, 2 rows of 128',
+      model: smol,
+      range: { first: 28, end: 30 },
+      adapters: 1,
+      rowsPerAdapter: 2,
+      rowTokens: 128,
+      rounds: 4,
+    },
   ];
   const rows = [['case', 'tokens/s', 'GFLOP/s', 'matMul GFLOP/s', 'ratio']];
   for (const speedCase of cases) rows.push(await measureCase(backend, speedCase));
@@ -98,7 +130,13 @@ const measureCase = async (backend: Backend, speedCase: SpeedCase): Promise<stri
   run.stage.dispose();
   const rate = passFlops(speedCase) / median(passNs);
   const own = products.flops / median(productNs);
-  return [speedCase.name, ((run.tokens * 1e9) / median(passNs)).toFixed(0), rate.toFixed(1), own.toFixed(1), (rate / own).toFixed(2)];
+  return [
+    speedCase.name,
+    ((run.tokens * 1e9) / median(passNs)).toFixed(0),
+    rate.toFixed(1),
+    own.toFixed(1),
+    (rate / own).toFixed(2),
+  ];
 };
 
 const time = async (work: () => Promise<void> | void): Promise<number> => {
@@ -134,16 +172,33 @@ interface OpenCase {
   readonly pass: (microbatch: number) => Promise<void>;
 }
 
-const openCase = async (backend: Backend, { model, range, adapters, rowsPerAdapter, rowTokens }: SpeedCase): Promise<OpenCase> => {
-  const stage = await createStage({ model, source: randomSource(model, range), backend, firstLayer: range.first, endLayer: range.end });
+const openCase = async (
+  backend: Backend,
+  { model, range, adapters, rowsPerAdapter, rowTokens }: SpeedCase,
+): Promise<OpenCase> => {
+  const stage = await createStage({
+    model,
+    source: randomSource(model, range),
+    backend,
+    firstLayer: range.first,
+    endLayer: range.end,
+  });
   if (E.isLeft(stage)) throw new Error(stage.left.map(({ path, message }) => `${path}: ${message}`).join('; '));
   for (let index = 0; index < adapters; index++) stage.right.load(setupOf(index));
   const batch = randomBatch(model, { adapters, rowsPerAdapter, rowTokens });
   const tokens = adapters * rowsPerAdapter * rowTokens;
-  return { stage: stage.right, tokens, pass: (microbatch) => runPass(stage.right, { ...batch, microbatch }, { model, range, tokens }) };
+  return {
+    stage: stage.right,
+    tokens,
+    pass: (microbatch) => runPass(stage.right, { ...batch, microbatch }, { model, range, tokens }),
+  };
 };
 
-const runPass = async (stage: Stage, batch: PackedBatch, { model, range, tokens }: { model: Model; range: LayerRange; tokens: number }): Promise<void> => {
+const runPass = async (
+  stage: Stage,
+  batch: PackedBatch,
+  { model, range, tokens }: { model: Model; range: LayerRange; tokens: number },
+): Promise<void> => {
   const hidden = (): Tensor2D => randomUniform([tokens, model.hiddenSize], -1, 1);
   const result = stage.forward(batch, range.first === 0 ? null : hidden(), { keep: true });
   if (result.kind === 'loss') await result.losses;
@@ -167,16 +222,24 @@ const randomSource = (model: Model, range: LayerRange): TensorSource => {
     read: (name) => {
       const shape = shapes.get(name)!;
       const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-      const filled = shape.length === 1 ? values.fill(1) : values.map((_, index) => Math.sin(index) / Math.sqrt(shape[1]!));
+      const filled =
+        shape.length === 1 ? values.fill(1) : values.map((_, index) => Math.sin(index) / Math.sqrt(shape[1]!));
       return Promise.resolve(E.right(filled));
     },
   };
 };
 
-const randomBatch = (model: Model, { adapters, rowsPerAdapter, rowTokens }: Pick<SpeedCase, 'adapters' | 'rowsPerAdapter' | 'rowTokens'>): PackedBatch => {
+const randomBatch = (
+  model: Model,
+  { adapters, rowsPerAdapter, rowTokens }: Pick<SpeedCase, 'adapters' | 'rowsPerAdapter' | 'rowTokens'>,
+): PackedBatch => {
   const tokens = Int32Array.from({ length: rowTokens }, (_, place) => (place * 37) % model.vocabularySize);
   const rows = Array.from({ length: rowsPerAdapter }, () => ({ tokens, targets: tokens }));
-  const parts = Array.from({ length: adapters }, (_, adapter) => ({ adapter, rows, lossScale: 1 / (rowsPerAdapter * rowTokens) }));
+  const parts = Array.from({ length: adapters }, (_, adapter) => ({
+    adapter,
+    rows,
+    lossScale: 1 / (rowsPerAdapter * rowTokens),
+  }));
   return { microbatch: 0, parts };
 };
 
@@ -224,7 +287,12 @@ const measureGroups = async (backend: Backend): Promise<string[][]> => {
   return [
     ['shipped, 8 adapters with a row of 50 each', 'tokens/s', 'kernels', 'gain'],
     ['8 passes', rate(separateNs).toFixed(0), String(8 * singleKernels), '1.00'],
-    ['1 BatchLoRA group', rate(groupNs).toFixed(0), String(groupKernels), (median(separateNs) / median(groupNs)).toFixed(2)],
+    [
+      '1 BatchLoRA group',
+      rate(groupNs).toFixed(0),
+      String(groupKernels),
+      (median(separateNs) / median(groupNs)).toFixed(2),
+    ],
   ];
 };
 

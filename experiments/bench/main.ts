@@ -1,12 +1,14 @@
 import { benchBubbles } from './bubbles.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchPlanMemory } from './plan-memory.ts';
+import { benchSimulatorSpeed } from './simulator-speed.ts';
 import { benchUnequalLengths } from './unequal-lengths.ts';
 
 /** `npm run bench` runs all benchmarks, `npm run bench -- NAME …` some; each prints its figures and their peers. */
 const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   bubbles: benchBubbles,
   unequal: benchUnequalLengths,
+  simulator: benchSimulatorSpeed,
   'plan-memory': benchPlanMemory,
   isolation: benchIsolation,
 };

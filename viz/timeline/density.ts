@@ -8,10 +8,10 @@ import { shadeOf, stripeAdapter, stripeCount } from './span-fill.ts';
 
 /** Spans that one column should hold: with fewer, neighbouring columns differ by chance and the picture flickers. */
 const SPANS_PER_COLUMN = 32;
-const COLUMN_PIXELS = { least: 3, most: 16 } as const;
+const COLUMN_PIXELS = { least: 4, most: 16 } as const;
 
-/** Boxes lower than this many pixels do not show. */
-const LOWEST_BOX = 0.05;
+/** Boxes lower than this many pixels do not show: the next colour takes their share over, so that the sum is right. */
+const LOWEST_BOX = 0.25;
 
 /** Whether so many spans leave less than a pixel to each of them and its gap. */
 export const isTooDense = (spans: number, { width }: Frame): boolean => spans > width;
@@ -75,12 +75,14 @@ export const addDensity = (batch: BoxBatch, trace: Trace, { row, index }: RowMar
   const fills = paintsOf(plot.theme);
   for (let column = 0; column * paints < amount.length; column++) {
     let bottom = row.y + row.height;
+    let taken = 0;
     const wide = Math.min(pixels, width - column * pixels);
     for (let paint = 0; paint < paints; paint++) {
-      const tall = Math.min((amount[column * paints + paint]! / wide) * row.height, bottom - row.y);
-      if (tall < LOWEST_BOX) continue;
-      bottom -= tall;
-      batch.add(fills[paint]!, left + column * pixels, bottom, wide, tall);
+      taken = Math.min(taken + (amount[column * paints + paint]! / wide) * row.height, bottom - row.y);
+      if (taken < LOWEST_BOX) continue;
+      bottom -= taken;
+      batch.add(fills[paint]!, left + column * pixels, bottom, wide, taken);
+      taken = 0;
     }
   }
 };
