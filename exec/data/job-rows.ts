@@ -89,7 +89,3 @@ export const readJobRows = async (
   const wrong = A.lefts(read).flat();
   return wrong.length > 0 ? E.left(wrong) : E.right(A.rights(read));
 };
-
-/** Iterations of a job over `rowCount` training rows; epochs are rounded up to whole mini-batches. */
-export const countIterations = ({ duration, batchSize }: Job, rowCount: number): number =>
-  duration.kind === 'iterations' ? duration.iterations : Math.ceil((rowCount * duration.epochs) / batchSize);

@@ -1,6 +1,7 @@
+import { countIterations } from '../../core/experiment/build-workload.ts';
 import type { EvaluationWorkload } from '../../core/planners/evaluation.ts';
 import type { Job } from '../../core/job.ts';
-import { countIterations, type JobRows } from '../data/job-rows.ts';
+import type { JobRows } from '../data/job-rows.ts';
 import { heldoutRows, trainingRows, type RowSource, type TrainingOrder } from '../data/row-source.ts';
 import type { RankAdapter } from '../rank/messages.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countIterations, readJobRows } from '../../../exec/data/job-rows.ts';
+import { readJobRows } from '../../../exec/data/job-rows.ts';
 import { rowAt } from '../../../exec/data/row-table.ts';
 import { readTokenizer } from '../../../exec/data/tokenizer.ts';
 import { formatExecError } from '../../../exec/exec-error.ts';
@@ -62,13 +62,5 @@ describe('reading the data of all jobs', () => {
     const wrong = await readTokenizer(folder);
     const pathOf = (result: typeof wrong): string => (E.isLeft(result) ? result.left[0].path : 'none');
     expect([pathOf(missing), pathOf(wrong)]).toEqual(['tokenizer_config.json', 'tokenizer_config.json.eos_token']);
-  });
-});
-
-describe('the number of iterations of a job', () => {
-  it('rounds epochs up to whole mini-batches', () => {
-    const job = demoJob('sums');
-    expect(countIterations({ ...job, batchSize: 8, duration: { kind: 'epochs', epochs: 10 } }, 7473)).toBe(9342);
-    expect(countIterations({ ...job, duration: { kind: 'iterations', iterations: 3 } }, 7473)).toBe(3);
   });
 });
