@@ -1,7 +1,7 @@
 import { formatTable } from '../text-table.ts';
 import { opAt, type Plan } from './plan.ts';
 import { formatOp } from './text.ts';
-import type { Violation } from './validate.ts';
+import type { Violation } from './violation.ts';
 
 /** Columns shown on either side of a wrong cell. */
 const MARGIN = 4;

@@ -1,7 +1,7 @@
 import { KIND, kindName } from './op.ts';
 import { opAt, type Plan, type Program } from './plan.ts';
 import { formatOp } from './text.ts';
-import type { Rule, Violation } from './validate.ts';
+import type { Rule, Violation } from './violation.ts';
 
 /** Where every op of a plan stands in its device's program; -1 where it does not. */
 export interface PositionIndex {

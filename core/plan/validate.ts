@@ -12,17 +12,7 @@ import { KIND, OP_KINDS } from './op.ts';
 import { opAt, type Plan } from './plan.ts';
 import { indexPositions, type PositionIndex } from './position-index.ts';
 import { formatOp } from './text.ts';
-
-export type Rule =
-  | 'known' | 'placement' | 'once' | 'missing' | 'order' | 'step' | 'lifecycle' | 'pairing' | 'deadlock' | 'memory';
-
-/** One broken rule: where, and why. `position` counts ops of the device's program; -1 is the program as a whole. */
-export interface Violation {
-  readonly rule: Rule;
-  readonly device: number;
-  readonly position: number;
-  readonly message: string;
-}
+import type { Rule, Violation } from './violation.ts';
 
 export interface ValidateOptions {
   /** With both, bytes held are checked too. */

@@ -7,7 +7,8 @@ import { lowerTransfers } from '../../../core/plan/lower-transfers.ts';
 import type { Op } from '../../../core/plan/op.ts';
 import { opsOf, type Plan } from '../../../core/plan/plan.ts';
 import { formatOp, parseProgram } from '../../../core/plan/text.ts';
-import { validate, type Rule } from '../../../core/plan/validate.ts';
+import { validate } from '../../../core/plan/validate.ts';
+import type { Rule } from '../../../core/plan/violation.ts';
 import { planOneForwardOneBackward } from '../../../core/planners/barrier.ts';
 import { deviceNames, oneLayerStages, unitCost, workload } from '../planners/workloads.ts';
 
