@@ -1,23 +1,15 @@
-import { type Tensor2D, dispose, matMul, profile, randomUniform } from '@tensorflow/tfjs-core';
+import { matMul, profile, randomUniform } from '@tensorflow/tfjs-core';
 import * as E from 'fp-ts/lib/Either.js';
-import type { LoraAdapter } from '../../core/job.ts';
 import { type Model, MODULE_NAMES, linearShape } from '../../core/model/model.ts';
 import { MODEL_PRESETS } from '../../core/model/presets.ts';
 import { formatTable } from '../../core/text-table.ts';
-import { totalFlops } from '../../core/work/kernel.ts';
-import type { StageContent, WorkSetting } from '../../core/work/setting.ts';
-import { backwardWork, forwardWork } from '../../core/work/stage.ts';
-import { sizeOfRows } from '../../core/workload.ts';
 import { NS_PER_MS } from '../../core/units.ts';
 import type { Backend } from '../../exec/backend/backend.ts';
 import { openBackend } from '../../exec/backend/open-backend.ts';
-import type { TensorSource } from '../../exec/checkpoint/checkpoint.ts';
-import { type LayerRange, stageTensors } from '../../exec/checkpoint/model-tensors.ts';
-import { createStage } from '../../exec/model/create-stage.ts';
-import type { PackedBatch } from '../../exec/packed-batch.ts';
-import type { Stage } from '../../exec/stage.ts';
+import type { LayerRange } from '../../exec/checkpoint/model-tensors.ts';
+import { type OpenCase, type SpeedCase, openCase, passFlops, whole } from './executor-case.ts';
 
-/** Shape of the model under experiments/demo; weights are random, speed does not depend on them. */
+/** Shape of the model under experiments/demo. */
 const SHIPPED: Model = {
   name: 'shipped',
   architecture: 'llama',
@@ -36,30 +28,9 @@ const SHIPPED: Model = {
   tiedEmbeddings: false,
 };
 
-const ADAPTER: LoraAdapter = {
-  type: 'lora',
-  rank: 8,
-  alpha: 16,
-  dropout: 0,
-  targetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj'],
-};
-
-/** One measured case: layers of a model with the rows of each adapter. */
-interface SpeedCase {
-  readonly name: string;
-  readonly model: Model;
-  readonly range: LayerRange;
-  readonly adapters: number;
-  readonly rowsPerAdapter: number;
-  readonly rowTokens: number;
-  readonly rounds: number;
-}
-
-const whole = (model: Model): LayerRange => ({ first: 0, end: model.layerCount });
-
 /**
- * Prints tokens/s and GFLOP/s of forward and backward beside the backend's own rate for the same frozen products, measured
- * in turns in the same run, and one BatchLoRA group of eight adapters beside eight passes of one adapter each.
+ * Prints tokens/s and GFLOP/s of forward and backward beside the backend's own rate for the frozen products of the same
+ * layers, measured in turns in the same run, and one BatchLoRA group of eight adapters beside eight passes of one adapter each.
  */
 export const benchExecutorSpeed = async (): Promise<void> => {
   const opened = await openBackend('auto');
@@ -105,7 +76,7 @@ export const benchExecutorSpeed = async (): Promise<void> => {
       rounds: 4,
     },
   ];
-  const rows = [['case', 'tokens/s', 'GFLOP/s', 'matMul GFLOP/s', 'ratio']];
+  const rows = [['case', 'tokens/s', 'GFLOP/s', 'matMul of the layers', 'ratio']];
   for (const speedCase of cases) rows.push(await measureCase(backend, speedCase));
   console.log(formatTable(rows));
   console.log(formatTable(await measureGroups(backend)));
@@ -147,109 +118,13 @@ const time = async (work: () => Promise<void> | void): Promise<number> => {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
-const passFlops = ({ model, range, adapters, rowsPerAdapter, rowTokens }: SpeedCase): number => {
-  const setting: WorkSetting = {
-    model,
-    adapters: Array.from({ length: adapters }, () => ADAPTER),
-    elementBytes: 4,
-    attention: 'scores',
-    elementwise: 'eager',
-  };
-  const content: StageContent = {
-    layerCount: range.end - range.first,
-    embedding: range.first === 0,
-    head: range.end === model.layerCount,
-  };
-  const size = sizeOfRows(Array.from({ length: rowsPerAdapter }, () => rowTokens));
-  const shape = { parts: Array.from({ length: adapters }, (_, adapter) => ({ adapter, ...size })) };
-  return totalFlops(forwardWork(setting, content, shape)) + totalFlops(backwardWork(setting, content, shape));
-};
-
-interface OpenCase {
-  readonly stage: Stage;
-  readonly tokens: number;
-  /** Forward and backward of one microbatch. */
-  readonly pass: (microbatch: number) => Promise<void>;
-}
-
-const openCase = async (
-  backend: Backend,
-  { model, range, adapters, rowsPerAdapter, rowTokens }: SpeedCase,
-): Promise<OpenCase> => {
-  const stage = await createStage({
-    model,
-    source: randomSource(model, range),
-    backend,
-    firstLayer: range.first,
-    endLayer: range.end,
-  });
-  if (E.isLeft(stage)) throw new Error(stage.left.map(({ path, message }) => `${path}: ${message}`).join('; '));
-  for (let index = 0; index < adapters; index++) stage.right.load(setupOf(index));
-  const batch = randomBatch(model, { adapters, rowsPerAdapter, rowTokens });
-  const tokens = adapters * rowsPerAdapter * rowTokens;
-  return {
-    stage: stage.right,
-    tokens,
-    pass: (microbatch) => runPass(stage.right, { ...batch, microbatch }, { model, range, tokens }),
-  };
-};
-
-const runPass = async (
-  stage: Stage,
-  batch: PackedBatch,
-  { model, range, tokens }: { model: Model; range: LayerRange; tokens: number },
-): Promise<void> => {
-  const hidden = (): Tensor2D => randomUniform([tokens, model.hiddenSize], -1, 1);
-  const result = stage.forward(batch, range.first === 0 ? null : hidden(), { keep: true });
-  if (result.kind === 'loss') await result.losses;
-  else result.hidden.dispose();
-  stage.backward(batch.microbatch, result.kind === 'loss' ? null : hidden())?.dispose();
-};
-
-const setupOf = (index: number): Parameters<Stage['load']>[0] => ({
-  index,
-  name: `adapter-${index}`,
-  adapter: ADAPTER,
-  optimizer: { type: 'adamw', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
-  seed: index,
-});
-
-const randomSource = (model: Model, range: LayerRange): TensorSource => {
-  const shapes = new Map(stageTensors(model, range));
-  return {
-    names: [...shapes.keys()],
-    shape: (name) => shapes.get(name),
-    read: (name) => {
-      const shape = shapes.get(name)!;
-      const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-      const filled =
-        shape.length === 1 ? values.fill(1) : values.map((_, index) => Math.sin(index) / Math.sqrt(shape[1]!));
-      return Promise.resolve(E.right(filled));
-    },
-  };
-};
-
-const randomBatch = (
-  model: Model,
-  { adapters, rowsPerAdapter, rowTokens }: Pick<SpeedCase, 'adapters' | 'rowsPerAdapter' | 'rowTokens'>,
-): PackedBatch => {
-  const tokens = Int32Array.from({ length: rowTokens }, (_, place) => (place * 37) % model.vocabularySize);
-  const rows = Array.from({ length: rowsPerAdapter }, () => ({ tokens, targets: tokens }));
-  const parts = Array.from({ length: adapters }, (_, adapter) => ({
-    adapter,
-    rows,
-    lossScale: 1 / (rowsPerAdapter * rowTokens),
-  }));
-  return { microbatch: 0, parts };
-};
-
 interface Products {
   readonly flops: number;
   readonly run: () => void;
   readonly dispose: () => void;
 }
 
-/** The frozen products of forward and backward, and nothing else. */
+/** The frozen products of the layers' forward and backward, and nothing else. */
 const frozenProducts = (model: Model, range: LayerRange, tokens: number): Products => {
   const shapes = MODULE_NAMES.map((module) => linearShape(model, module)).flatMap(({ inputSize, outputSize }) => [
     [inputSize, outputSize] as const,
@@ -260,7 +135,7 @@ const frozenProducts = (model: Model, range: LayerRange, tokens: number): Produc
   return {
     flops: layers.reduce((sum, [from, to]) => sum + 2 * tokens * from * to, 0),
     run: () => operands.forEach(([x, weight]) => matMul(x, weight).dispose()),
-    dispose: () => dispose(operands as never),
+    dispose: () => operands.flat().forEach((operand) => operand.dispose()),
   };
 };
 

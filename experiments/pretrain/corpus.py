@@ -10,8 +10,8 @@ from random import Random
 
 import world as w
 from episode import draw_episode
+from skills import write_sets
 
-SEED = 20240
 PROMPT = "### Instruction:\n{instruction}\n### Response:\n"
 
 
@@ -114,6 +114,37 @@ def shopping_list(rng: Random) -> str:
     return f"List of {buyer.name}:\n" + "\n".join(f"- {item}" for item in items)
 
 
+def dialogue(rng: Random) -> str:
+    """Yes/no questions: the place where `No,` followed by a correction occurs."""
+    speaker, other = rng.sample(w.PEOPLE, 2)
+    thing, asked, actual = rng.choice(w.OBJECTS), *rng.sample(w.COLOURS, 2)
+    question = f'{speaker.name} asks: "Is the {thing} {asked}?" {other.name} says: '
+    return question + rng.choice([f'"Yes, the {thing} is {asked}."', f'"No, the {thing} is {actual}."',
+                                  f'"No, it is {actual} and the {rng.choice(w.OBJECTS)} is {asked}."'])
+
+
+def comparison(rng: Random) -> str:
+    a, b = (p.name for p in rng.sample(w.PEOPLE, 2))
+    more, less = rng.choice([("taller", "shorter"), ("older", "younger"), ("richer", "poorer"), ("louder", "quieter")])
+    return rng.choice([f"{a} is {more} than {b}, so {b} is {less} than {a}.",
+                       f"{a} is {less} than {b}. Who is {more}? {b} is {more}."])
+
+
+def weather_log(rng: Random) -> str:
+    """Dates in digits, but never beside their spoken form: that crossing is left to an adapter."""
+    year, month, day = rng.randint(1950, 2029), rng.randint(1, 12), rng.randint(1, 24)
+    return "\n".join(f"{year}-{month:02d}-{day + i:02d} {rng.choice(w.WEATHER)}" for i in range(rng.randint(1, 4)))
+
+
+def person_card(rng: Random) -> str:
+    """Records of standing facts; the same notation with facts out of a story is left to an adapter."""
+    p = rng.choice(w.PEOPLE)
+    fields = [f"job: {p.job}", f"town: {p.town}", f"pet: {p.pet}", f"colour: {p.colour}",
+              f"day: {rng.choice(w.DAYS)}", f"place: {rng.choice(w.PLACES)}"]
+    chosen = rng.sample(fields, rng.randint(2, 4))
+    return f"Card of {p.name}: {{{'; '.join(chosen)}}}"
+
+
 def framed_task(rng: Random) -> str:
     """The prompt frame of fine-tuning with *other* skills, so that adapters start from a model that knows the frame."""
     instruction, response = rng.choice(FRAMED)(rng)
@@ -156,22 +187,58 @@ def framed_person(rng: Random) -> tuple[str, str]:
     ])
 
 
-FRAMED = [framed_repeat, framed_repeat, framed_question, framed_question, framed_animal, framed_count, framed_person]
+# The tasks below are neighbours of the instruction sets: each holds a part of one skill (reading several facts,
+# joining, digits, parts of a date) in another form, so that an adapter has something to recombine.
+
+
+def framed_facts(rng: Random) -> tuple[str, str]:
+    e = draw_episode(rng, rng.randint(2, 4))
+    facts = {"person": e.who, "other person": e.friend, "object": e.thing, "location": e.place, "time": e.when}
+    asked = rng.sample(list(facts), rng.randint(1, 4))
+    return f"{e.story} Tell the {w.listed(asked)}.", " / ".join(facts[a] for a in asked)
+
+
+def framed_join(rng: Random) -> tuple[str, str]:
+    subjects = rng.sample([p.name for p in w.PEOPLE] + [f"the {o}" for o in w.OBJECTS], rng.randint(2, 5))
+    clauses = [f"{s} is {rng.choice(rng.choice(w.THING_OPPOSITES if s[:4] == 'the ' else w.PERSON_OPPOSITES))}"
+               for s in subjects]
+    return ("Make one sentence. " + " ".join(f"{c[0].upper()}{c[1:]}." for c in clauses), f"Yes, {w.listed(clauses)}.")
+
+
+def framed_digits(rng: Random) -> tuple[str, str]:
+    numbers = rng.choices(range(1, 21), k=rng.randint(1, 4))
+    return (f"Write in digits: {', '.join(w.NUMBER_WORDS[n] for n in numbers)}.", ", ".join(map(str, numbers)))
+
+
+def framed_date_part(rng: Random) -> tuple[str, str]:
+    day, month, year = rng.randint(1, 28), rng.randint(1, 12), rng.randint(1950, 2029)
+    spoken = f"the {w.ORDINALS[day - 1]} of {w.MONTHS[month - 1]} {year}"
+    return rng.choice([(f"Which day is {spoken}?", f"day {day:02d}"),
+                       (f"Which month is {spoken}?", f"month {month:02d}"),
+                       (f"Which year is {spoken}?", f"year {year}")])
+
+
+def framed_opposite(rng: Random) -> tuple[str, str]:
+    pairs = rng.choice([w.PERSON_OPPOSITES, w.THING_OPPOSITES])
+    word = rng.choice(rng.choice(pairs))
+    return f"What is the opposite of {word}?", f"It is {w.opposite_of(word, pairs)}."
+
+
+FRAMED = [framed_repeat, framed_question, framed_animal, framed_count, framed_person,
+          framed_facts, framed_facts, framed_join, framed_digits, framed_date_part, framed_opposite]
 
 # Kinds of document and their share of the text.
 KINDS: dict[Callable[[Random], str], int] = {
-    story: 18, story_questions: 20, person_facts: 10, animal_facts: 6, number_facts: 12, calendar_facts: 12,
-    opposite_facts: 8, shopping_list: 6, framed_task: 12,
+    story: 16, story_questions: 20, person_facts: 8, animal_facts: 5, number_facts: 12, calendar_facts: 12,
+    opposite_facts: 8, shopping_list: 5, dialogue: 5, comparison: 4, weather_log: 4, person_card: 5, framed_task: 36,
 }
 
 
-def pretraining_documents(count: int, seed: int = SEED) -> list[str]:
+def pretraining_documents(count: int, seed: int = w.SEED) -> list[str]:
     rng = Random(seed)
     kinds = rng.choices(list(KINDS), weights=list(KINDS.values()), k=count)
     return [kind(rng) for kind in kinds]
 
 
 if __name__ == "__main__":
-    from skills import write_sets
-
     write_sets()

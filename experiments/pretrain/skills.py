@@ -3,8 +3,8 @@
 | set       | instruction                                  | output                                   |
 | sums      | a small sum in words, bare or as a tale      | the equation in digits: `3 + 4 = 7`      |
 | dates     | a spoken date, bare or inside a sentence     | `1994-05-03`                             |
-| opposites | one to four statements                       | one sentence: `No! Anna is sad and ...`  |
-| extract   | a story of two to four sentences             | a record: `{who: Anna; place: park}`     |
+| opposites | two to five statements                       | one sentence: `No, Anna is sad and ...`  |
+| extract   | a story of two to four sentences             | `Card: { person: Anna; location: park}`  |
 """
 
 import json
@@ -13,7 +13,6 @@ from pathlib import Path
 from random import Random
 
 import world as w
-from corpus import SEED
 from episode import draw_episode
 
 DATA = Path(__file__).resolve().parent.parent / "demo" / "data"
@@ -51,24 +50,27 @@ def dates(rng: Random) -> Row:
 
 
 def opposites(rng: Random) -> Row:
-    """The statements are joined into one sentence, so that copying the instruction is not nearly right."""
-    count = rng.randint(1, 4)
+    """The statements are joined into one sentence, so that the answer is not a copy with some words swapped."""
+    count = rng.randint(2, 5)
     statements, answers = [], []
     for subject in rng.sample([p.name for p in w.PEOPLE] + [f"the {o}" for o in w.OBJECTS], count):
         pairs = w.THING_OPPOSITES if subject.startswith("the ") else w.PERSON_OPPOSITES
         word = rng.choice(rng.choice(pairs))
         statements.append(f"{subject[0].upper()}{subject[1:]} is {word}.")
         answers.append(f"{subject} is {w.opposite_of(word, pairs)}")
-    return {"instruction": "Say the opposite. " + " ".join(statements), "output": f"No! {w.listed(answers)}."}
+    return {"instruction": "Say the opposite. " + " ".join(statements), "output": f"No, {w.listed(answers)}."}
 
 
 def extract(rng: Random) -> Row:
+    """Every key follows a space: `{who` is cut into tokens that never occur in pre-training, and an adapter on the
+    attention layers cannot raise the frozen output row of such a token (lengths.py counts them).
+    """
     episode = draw_episode(rng, rng.randint(2, 4))
-    fields = {"who": episode.who, "friend": episode.friend, "thing": episode.thing, "place": episode.place,
-              "when": episode.when}
+    fields = {"person": episode.who, "other person": episode.friend, "object": episode.thing,
+              "location": episode.place, "time": episode.when}
     asked = rng.sample(list(fields), rng.randint(2, 5))
     record = "; ".join(f"{field}: {fields[field]}" for field in asked)
-    return {"instruction": f"{episode.story} Fill in: {', '.join(asked)}.", "output": f"{{{record}}}"}
+    return {"instruction": f"{episode.story} Fill in: {', '.join(asked)}.", "output": f"Card: {{ {record}}}"}
 
 
 SETS: dict[str, Callable[[Random], Row]] = {
@@ -78,7 +80,7 @@ SETS: dict[str, Callable[[Random], Row]] = {
 
 def draw_rows(name: str) -> tuple[list[Row], list[Row]]:
     """Distinct instructions only, so that the held-out rows cannot occur in training."""
-    rng = Random(f"{SEED}/{name}")
+    rng = Random(f"{w.SEED}/{name}")
     rows: dict[str, Row] = {}
     while len(rows) < TRAIN_ROWS + HELDOUT_ROWS:
         row = SETS[name](rng)

@@ -6,6 +6,8 @@ that reads enough text can know them; what does change (who found which box wher
 
 from typing import NamedTuple
 
+SEED = 20240
+
 
 class Person(NamedTuple):
     name: str
@@ -34,7 +36,7 @@ PEOPLE = [
     )
 ]
 
-PLACES = "park garden kitchen school market forest station library river barn".split()
+PLACES = "park school market station library river farm beach church harbour".split()  # all go with "at"
 OBJECTS = "ball book box hat key lamp cup bag coin kite map spoon".split()
 FOODS = "apples pears eggs nuts plums cakes carrots beans".split()
 MOMENTS = "morning afternoon evening night".split()
@@ -60,7 +62,7 @@ ANIMALS = {
 PERSON_OPPOSITES = [("happy", "sad"), ("young", "old"), ("early", "late"), ("tall", "short"), ("rich", "poor"),
                     ("awake", "asleep"), ("loud", "quiet"), ("brave", "afraid")]
 THING_OPPOSITES = [("big", "small"), ("heavy", "light"), ("clean", "dirty"), ("new", "old"), ("full", "empty"),
-                   ("open", "closed"), ("wet", "dry"), ("cheap", "dear")]
+                   ("open", "closed"), ("wet", "dry"), ("cheap", "costly")]
 
 NUMBER_WORDS = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
                 "seventeen eighteen nineteen twenty").split()
