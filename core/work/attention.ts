@@ -8,7 +8,7 @@ export interface AttentionSize {
 }
 
 /**
- * Attention without its projections. Two products of 2·length²·width FLOP a row: 4hs a token (COSTS, Work); a causal
+ * Attention without its projections. Two products of 2·length²·width FLOP a row: 4hs a token; a causal
  * flash kernel skips the upper half. The unfused form also moves the score matrix: written, scaled, masked, put
  * through softmax, read.
  */
@@ -21,9 +21,9 @@ export const attentionForward = (setting: WorkSetting, size: AttentionSize): Att
 };
 
 /**
- * Input gradients of attention: four products, 8hs a token; flash recomputes the scores, 5/2 of its forward (Dao et
- * al. 2022, FlashAttention, appendix B). The unfused form reads or writes the score matrices nine times: values’ gradient,
- * their own gradient, softmax backward (3), scale (2), queries’ and keys’ gradients.
+ * Input gradients of attention: four products, 8hs a token; flash recomputes the scores, 5/2 of its forward (Dao
+ * 2023, FlashAttention-2, section 4.1). The unfused form reads or writes score matrices nine times: values' gradient,
+ * their own gradient, softmax backward (3), scale (2), queries' and keys' gradients.
  */
 export const attentionBackward = (setting: WorkSetting, size: AttentionSize): AttentionKernel => {
   const { queryElements, keyValueElements, scoreElements, productFlops } = measure(setting, size);

@@ -9,7 +9,10 @@ import { shapeSize, type WorkSetting } from './setting.ts';
 /** Modules of a layer in the order data passes them; those of one row read the same input. */
 const MODULE_ROWS = [['q_proj', 'k_proj', 'v_proj'], ['o_proj'], ['gate_proj', 'up_proj'], ['down_proj']] as const;
 
-/** Kernels of one decoder layer's forward: 2P + 4hs FLOP a token and the adapters' 2r·Σ(in + out) (COSTS, Work). */
+/**
+ * Kernels of one decoder layer's forward: 2P + 4hs FLOP a token, P being its linear parameters and s the row
+ * length (a third of PaLM's 6N + 12LHQT, Chowdhery et al. 2022, appendix B), and the adapters' 2r·Σ(in + out).
+ */
 export const layerForward = (setting: WorkSetting, shape: MicrobatchShape): Kernel[] => {
   const { hiddenSize, intermediateSize } = setting.model;
   const size = shapeSize(shape);
@@ -29,8 +32,8 @@ export const layerForward = (setting: WorkSetting, shape: MicrobatchShape): Kern
 
 /**
  * Kernels of one decoder layer's backward. The base is frozen, so its products give input gradients only: 2P + 8hs FLOP
- * a token, and the adapters' twice their forward (COSTS, Work). Without `inputGradient` (the model's lowest layer)
- * everything below the lowest adapter is left out.
+ * a token; the adapters' give weight gradients too, twice their forward. Without `inputGradient` (the model's lowest
+ * layer) everything below the lowest adapter is left out.
  */
 export const layerBackward = (setting: WorkSetting, shape: MicrobatchShape, inputGradient: boolean): Kernel[] => {
   const { hiddenSize, intermediateSize } = setting.model;

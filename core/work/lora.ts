@@ -5,7 +5,7 @@ import { elementwise } from './elementwise.ts';
 import type { Gemm, Kernel } from './kernel.ts';
 import { adapterOf, type WorkSetting } from './setting.ts';
 
-/** A dense product on elements of the setting's size: both factors and the result move once (COSTS, Work). */
+/** A dense product on elements of the setting's size: both factors and the result move once. */
 export const gemm = (
   setting: WorkSetting,
   weight: Gemm['weight'],

@@ -27,7 +27,7 @@ export const backwardWork = (setting: WorkSetting, content: StageContent, shape:
   ];
 };
 
-/** LM head 2hV FLOP a token, on every position (COSTS, Work), and the cross-entropy of its logits. */
+/** Final norm, LM head on every position (2 FLOP a parameter and token: 2hV), cross-entropy of its logits. */
 const headForward = (setting: WorkSetting, tokens: number): Kernel[] => {
   const { hiddenSize, vocabularySize } = setting.model;
   return [

@@ -27,7 +27,14 @@ export const dropoutMask = (key: DropoutKey, rows: RowSpan, width: number, proba
   let position = 0;
   rows.lengths.forEach((length, index) => {
     const row = rows.firstRow + index;
-    const generator = generatorFor([PURPOSE.dropout, key.seed, key.step, key.layer, MODULE_NAMES.indexOf(key.module), row]);
+    const generator = generatorFor([
+      PURPOSE.dropout,
+      key.seed,
+      key.step,
+      key.layer,
+      MODULE_NAMES.indexOf(key.module),
+      row,
+    ]);
     for (const end = position + length * width; position < end; position++) {
       mask[position] = generator.next() >>> 0 < threshold ? 0 : kept;
     }

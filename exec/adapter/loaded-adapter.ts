@@ -1,28 +1,27 @@
-import { type Rank, type Tensor1D, type Tensor2D, add, concat1d, dispose, keep, reshape, slice, sum, tensor1d, tensor2d, transpose } from '@tensorflow/tfjs-core';
+import { type Tensor2D, dispose, tensor1d, tensor2d } from '@tensorflow/tfjs-core';
 import { adapterScale } from '../../core/job.ts';
 import { type Model, type ModuleName, linearShape } from '../../core/model/model.ts';
 import type { Backend } from '../backend/backend.ts';
-import { scoped } from '../backend/scope.ts';
 import type { LayerRange } from '../checkpoint/model-tensors.ts';
 import type { AdapterSetup, NamedArray } from '../stage.ts';
 import { type RowSpan, dropoutMask } from './dropout.ts';
+import { type AdapterGradients, createGradientSum } from './gradient-sum.ts';
 import { initialValues } from './initial-values.ts';
 import type { LowRankOperands } from './low-rank.ts';
 import { packParameters, unpackParameters } from './named-parameters.ts';
+import { createOperandCache } from './operand-cache.ts';
 import { createOptimizer } from './optimizer.ts';
-import { type ParameterLayout, type Segment, parameterLayout, peftName } from './parameter-layout.ts';
-
-/** Gradients of an adapter's matrices by PEFT's key, each in the shape its segment has. */
-export type AdapterGradients = ReadonlyMap<string, Tensor2D>;
+import { parameterLayout } from './parameter-layout.ts';
 
 /** One adapter on one stage: parameters, accumulated gradient and optimizer state. */
 export interface LoadedAdapter {
-  readonly setup: AdapterSetup;
   readonly targets: (module: ModuleName) => boolean;
+  /** The adapter has dropout, so that every module sees an input of its own. */
+  readonly masksInputs: boolean;
   readonly operands: (layer: number, module: ModuleName) => LowRankOperands;
-  /** Mask `[tokens, in]` for a module's input; undefined without dropout. The caller disposes it. */
+  /** Dropout mask `[tokens, in]` for a module's input; undefined without dropout. The caller disposes it. */
   readonly mask: (layer: number, module: ModuleName, rows: RowSpan) => Tensor2D | undefined;
-  /** Numbers `rows` training rows of the running mini-batch; returns the place of the first. */
+  /** Numbers `rows` more training rows of the running mini-batch; returns the place of the first. */
   readonly takeRows: (rows: number) => number;
   /** Adds gradients of one microbatch, which it takes over. Every matrix of the stage must be there. */
   readonly accumulate: (gradients: AdapterGradients) => void;
@@ -45,28 +44,19 @@ export interface LoadOptions {
 
 /** Puts an adapter on the device; throws if `initial` does not hold every matrix of the stage in its shape. */
 export const loadAdapter = ({ model, range, backend, setup, initial }: LoadOptions): LoadedAdapter => {
-  const { adapter, seed } = setup;
+  const { adapter, seed, name } = setup;
   const layout = parameterLayout(model, range, adapter);
-  const optimizer = createOptimizer(setup.optimizer, layout.size);
   const targets = new Set(adapter.targetModules);
+  const optimizer = createOptimizer(setup.optimizer, layout.size);
+  const operands = createOperandCache(layout, adapterScale(adapter));
+  const gradients = createGradientSum(layout, backend);
   let parameters = tensor1d(initial === undefined ? initialValues(layout, seed) : packParameters(layout, initial));
-  let operands: ReadonlyMap<string, LowRankOperands> | undefined;
-  let gradient: Tensor1D | undefined;
   let steps = 0;
   let rowsTaken = 0;
-
-  const dropOperands = (): void => {
-    operands?.forEach(({ down, downTransposed, up, upTransposed }) => dispose([down, downTransposed, up, upTransposed]));
-    operands = undefined;
-  };
-
   return {
-    setup,
     targets: (module) => targets.has(module),
-    operands: (layer, module) => {
-      operands ??= deriveOperands(layout, parameters, adapterScale(adapter));
-      return operands.get(operandKey(layer, module))!;
-    },
+    masksInputs: adapter.dropout > 0,
+    operands: (layer, module) => operands.get(layer, module, parameters),
     mask: (layer, module, rows) => {
       if (adapter.dropout === 0) return undefined;
       const width = linearShape(model, module).inputSize;
@@ -74,71 +64,24 @@ export const loadAdapter = ({ model, range, backend, setup, initial }: LoadOptio
       return tensor2d(values, [values.length / width, width]);
     },
     takeRows: (rows) => (rowsTaken += rows) - rows,
-    accumulate: (gradients) => {
-      const previous = gradient;
-      gradient = scoped(() => {
-        const flat = flatten(layout, gradients);
-        return previous === undefined ? flat : add<Tensor1D>(previous, flat);
-      });
-      previous?.dispose();
-      gradients.forEach((tensor) => tensor.dispose());
-    },
+    accumulate: gradients.add,
     step: () => {
-      if (gradient === undefined) throw new Error(`adapter ${setup.name} steps without a gradient`);
+      const gradient = gradients.take();
+      if (gradient === undefined) throw new Error(`adapter ${name} steps without a gradient`);
       const next = optimizer.update(parameters, gradient);
       dispose([parameters, gradient]);
+      operands.clear();
       parameters = next;
-      gradient = undefined;
-      dropOperands();
       steps++;
       rowsTaken = 0;
     },
-    gradientIsFinite: async () => {
-      if (gradient === undefined) return true;
-      const total = scoped(() => sum(gradient!));
-      const [value] = await backend.read(total);
-      total.dispose();
-      return Number.isFinite(value);
-    },
+    gradientIsFinite: gradients.isFinite,
     weights: async () => unpackParameters(layout, await backend.read(parameters)),
     dispose: () => {
-      dropOperands();
-      gradient?.dispose();
+      operands.clear();
+      gradients.dispose();
       parameters.dispose();
       optimizer.dispose();
     },
   };
 };
-
-const operandKey = (layer: number, module: ModuleName): string => `${layer}.${module}`;
-
-const deriveOperands = (layout: ParameterLayout, parameters: Tensor1D, scale: number): ReadonlyMap<string, LowRankOperands> => {
-  const matrixOf = (segment: Segment): Tensor2D =>
-    reshape(slice(parameters, segment.offset, segment.size * segment.rank), [segment.size, segment.rank]);
-  // Made in the middle of a forward, but kept until the next step.
-  const operandsOf = (down: Tensor2D, upTransposed: Tensor2D): LowRankOperands => ({
-    down: keep(down),
-    downTransposed: keep(transpose(down)),
-    up: keep(transpose(upTransposed)),
-    upTransposed: keep(upTransposed),
-    scale,
-  });
-  const byName = new Map(layout.segments.map((segment) => [segment.name, segment]));
-  return new Map(
-    layout.segments
-      .filter(({ matrix }) => matrix === 'A')
-      .map((segment) => {
-        const other = byName.get(peftName(segment.layer, segment.module, 'B'))!;
-        return [operandKey(segment.layer, segment.module), scoped(() => operandsOf(matrixOf(segment), matrixOf(other)))];
-      }),
-  );
-};
-
-const flatten = ({ segments }: ParameterLayout, gradients: AdapterGradients): Tensor1D =>
-  concat1d(
-    segments.map(({ name, size, rank }) => {
-      const gradient = gradients.get(name);
-      if (gradient === undefined) throw new Error(`no gradient for ${name}`);
-      return reshape<Rank.R1>(gradient, [size * rank]);
-    }),
-  );

@@ -1,15 +1,19 @@
 import { type Tensor2D, matMul, mul, transpose } from '@tensorflow/tfjs-core';
 import { scoped } from '../backend/scope.ts';
 
-/** The trained matrices of one module in the orientations that plain products need; they change with every step. */
+/**
+ * The trained matrices of one module in the orientations that plain products need; they change with every step. The
+ * adapter's scale is in the two that are multiplied first, so that no product over tokens has to be scaled.
+ */
 export interface LowRankOperands {
-  /** Aᵀ `[in, rank]` and A `[rank, in]`. */
-  readonly down: Tensor2D;
-  readonly downTransposed: Tensor2D;
-  /** Bᵀ `[rank, out]` and B `[out, rank]`. */
+  /** scale·Aᵀ `[in, rank]`, first in the forward. */
+  readonly scaledDown: Tensor2D;
+  /** Bᵀ `[rank, out]`, second in the forward. */
   readonly up: Tensor2D;
-  readonly upTransposed: Tensor2D;
-  readonly scale: number;
+  /** scale·B `[out, rank]`, first in the backward. */
+  readonly scaledUpTransposed: Tensor2D;
+  /** A `[rank, in]`, second in the backward. */
+  readonly downTransposed: Tensor2D;
 }
 
 /** What the backward needs besides the operands and the input rows. */
@@ -21,10 +25,14 @@ export interface LowRankSaved {
 }
 
 /** scale·(x∘mask)·Aᵀ·Bᵀ for the adapter's own rows. */
-export const forwardLowRank = (operands: LowRankOperands, rows: Tensor2D, mask: Tensor2D | undefined): { delta: Tensor2D; saved: LowRankSaved } =>
+export const forwardLowRank = (
+  operands: LowRankOperands,
+  rows: Tensor2D,
+  mask: Tensor2D | undefined,
+): { delta: Tensor2D; saved: LowRankSaved } =>
   scoped(() => {
     const input = mask === undefined ? rows : mul<Tensor2D>(rows, mask);
-    const inner: Tensor2D = mul(matMul(input, operands.down), operands.scale);
+    const inner: Tensor2D = matMul(input, operands.scaledDown);
     return { delta: matMul<Tensor2D>(inner, operands.up), saved: { inner, mask } };
   });
 
@@ -48,10 +56,16 @@ export interface LowRankBackward {
 }
 
 /** Paper section 3.3: ∇A = xᵀ∇h·Bᵀ, ∇B = Aᵀxᵀ∇h, input gradient ∇h·Bᵀ·Aᵀ, each with scale and dropout mask. */
-export const backwardLowRank = ({ operands, saved, inputTransposed, gradient, needsInput }: LowRankBackward): LowRankGradients =>
+export const backwardLowRank = ({
+  operands,
+  saved,
+  inputTransposed,
+  gradient,
+  needsInput,
+}: LowRankBackward): LowRankGradients =>
   scoped(() => {
     const { inner, mask } = saved;
-    const innerGradient: Tensor2D = mul(matMul(gradient, operands.upTransposed), operands.scale);
+    const innerGradient: Tensor2D = matMul(gradient, operands.scaledUpTransposed);
     return {
       A: matMul<Tensor2D>(inputTransposed, innerGradient),
       B: matMul<Tensor2D>(transpose(gradient), inner),
@@ -59,4 +73,5 @@ export const backwardLowRank = ({ operands, saved, inputTransposed, gradient, ne
     };
   });
 
-const masked = (values: Tensor2D, mask: Tensor2D | undefined): Tensor2D => (mask === undefined ? values : mul(values, mask));
+const masked = (values: Tensor2D, mask: Tensor2D | undefined): Tensor2D =>
+  mask === undefined ? values : mul(values, mask);

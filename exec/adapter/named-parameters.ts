@@ -13,7 +13,9 @@ export const packParameters = ({ segments, size }: ParameterLayout, arrays: read
     const array = byName.get(segment.name);
     const expected = peftShape(segment);
     if (array?.shape.join() !== expected.join()) {
-      throw new Error(`${segment.name}: expected shape [${expected.join()}], found ${array ? `[${array.shape.join()}]` : 'nothing'}`);
+      throw new Error(
+        `${segment.name}: expected shape [${expected.join()}], found ${array ? `[${array.shape.join()}]` : 'nothing'}`,
+      );
     }
     values.set(fromPeft(segment, array.values), segment.offset);
   }

@@ -34,8 +34,19 @@ export const parameterLayout = (model: Model, range: LayerRange, adapter: LoraAd
   for (let layer = range.first; layer < range.end; layer++) {
     for (const module of adapter.targetModules) {
       const { inputSize, outputSize } = linearShape(model, module);
-      for (const [matrix, size] of [['A', inputSize], ['B', outputSize]] as const) {
-        segments.push({ layer, module, matrix, size, rank: adapter.rank, offset, name: peftName(layer, module, matrix) });
+      for (const [matrix, size] of [
+        ['A', inputSize],
+        ['B', outputSize],
+      ] as const) {
+        segments.push({
+          layer,
+          module,
+          matrix,
+          size,
+          rank: adapter.rank,
+          offset,
+          name: peftName(layer, module, matrix),
+        });
         offset += size * adapter.rank;
       }
     }

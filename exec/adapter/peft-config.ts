@@ -56,10 +56,18 @@ export const parsePeftConfig = (json: string): E.Either<Problems, LoraAdapter> =
   if (value === undefined) return E.left([problem('', 'is not JSON')]);
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => problem(path.join('.'), `${message}; found ${show(at(value, path))}`));
+    const problems = parsed.error.issues.map(({ path, message }) =>
+      problem(path.join('.'), `${message}; found ${show(at(value, path))}`),
+    );
     return isNonEmpty(problems) ? E.left(problems) : E.left([problem('', 'is not an adapter configuration')]);
   }
-  const { r, lora_alpha: alpha, lora_dropout: dropout, target_modules: targetModules, use_rslora: rsLora } = parsed.data;
+  const {
+    r,
+    lora_alpha: alpha,
+    lora_dropout: dropout,
+    target_modules: targetModules,
+    use_rslora: rsLora,
+  } = parsed.data;
   return E.right({ type: rsLora ? 'rslora' : 'lora', rank: r, alpha, dropout, targetModules });
 };
 

@@ -30,7 +30,10 @@ export interface PeftFolder extends PeftAdapter {
  * Writes an adapter as a folder that PEFT 0.10 and later load. `weights` are those of all stages together. The folder
  * appears as a whole or not at all; Left says why the system refused it.
  */
-export const writePeftFolder = async (folder: string, { adapter, baseModel, weights }: PeftFolder): Promise<E.Either<Problems, void>> => {
+export const writePeftFolder = async (
+  folder: string,
+  { adapter, baseModel, weights }: PeftFolder,
+): Promise<E.Either<Problems, void>> => {
   try {
     await writeFolderAtomically(folder, async (temporary) => {
       await writeFile(join(temporary, CONFIG_FILE), formatPeftConfig(adapter, baseModel), { flush: true });
@@ -70,7 +73,11 @@ const readConfig = async (path: string): Promise<E.Either<Problems, LoraAdapter>
   }
 };
 
-const readWeights = async (file: SafetensorsFile, model: Model, adapter: LoraAdapter): Promise<E.Either<Problems, PeftAdapter>> => {
+const readWeights = async (
+  file: SafetensorsFile,
+  model: Model,
+  adapter: LoraAdapter,
+): Promise<E.Either<Problems, PeftAdapter>> => {
   const { segments } = parameterLayout(model, { first: 0, end: model.layerCount }, adapter);
   const expected = new Map(segments.map((segment) => [segment.name, peftShape(segment)]));
   const problems = [...expected].flatMap(([name, shape]) => checkShape(name, shape, file.entries.get(name)?.shape));
@@ -86,7 +93,9 @@ const readWeights = async (file: SafetensorsFile, model: Model, adapter: LoraAda
 
 const checkShape = (name: string, expected: readonly number[], found: readonly number[] | undefined): Problem[] => {
   if (found === undefined) return [problem(name, 'the tensor is missing')];
-  return found.join() === expected.join() ? [] : [problem(name, `has shape ${show(found)}; rank and base model give ${show(expected)}`)];
+  return found.join() === expected.join()
+    ? []
+    : [problem(name, `has shape ${show(found)}; rank and base model give ${show(expected)}`)];
 };
 
 const foreign = (name: string): Problem => problem(name, 'belongs to no target module of this base model');

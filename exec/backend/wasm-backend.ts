@@ -15,5 +15,6 @@ export const wasmCandidate: Candidate = {
     replaceSlowWasmKernels();
     return Promise.resolve();
   },
-  reservedBytes: () => (tf.backend() as unknown as { readonly wasm: { readonly HEAPU8: Uint8Array } }).wasm.HEAPU8.byteLength,
+  reservedBytes: () =>
+    (tf.backend() as unknown as { readonly wasm: { readonly HEAPU8: Uint8Array } }).wasm.HEAPU8.byteLength,
 };

@@ -55,7 +55,13 @@ const slice: KernelFunc = (call: KernelCall) => {
   const [begin = [], size = []] = slice_util.parseSliceParams(x, from, count);
   const out = backend.makeOutput(size, x.dtype);
   // Views are taken after the allocation: growing the heap detaches older ones.
-  copyBlock({ source: backend.typedArrayFromHeap(x), target: backend.typedArrayFromHeap(out), shape: x.shape, begin, size });
+  copyBlock({
+    source: backend.typedArrayFromHeap(x),
+    target: backend.typedArrayFromHeap(out),
+    shape: x.shape,
+    begin,
+    size,
+  });
   return out;
 };
 
@@ -109,7 +115,8 @@ const gatherRowsOr =
     const x = input(call, 'x');
     const indices = input(call, 'indices');
     const { axis, batchDims } = call.attrs as unknown as GatherV2Attrs;
-    if (x.shape.length !== 2 || indices.shape.length !== 1 || axis !== 0 || batchDims !== 0) return original(call as never);
+    if (x.shape.length !== 2 || indices.shape.length !== 1 || axis !== 0 || batchDims !== 0)
+      return original(call as never);
     const backend = call.backend as BackendWasm;
     const width = x.shape[1]!;
     const out = backend.makeOutput([indices.shape[0]!, width], x.dtype);

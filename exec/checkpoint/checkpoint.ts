@@ -31,7 +31,10 @@ export const openCheckpoint = async (folder: string): Promise<E.Either<Problems,
 };
 
 const exists = (path: string): Promise<boolean> =>
-  stat(path).then(() => true, () => false);
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 type WeightMap = Readonly<Record<string, string>>;
 
@@ -52,11 +55,14 @@ const readIndex = async (path: string): Promise<E.Either<Problems, WeightMap>> =
 };
 
 /** A shard lies in the folder itself: an index may not point the reader elsewhere. */
-const isShardName = (file: string): boolean => basename(file) === file && !file.includes('\\') && file.endsWith('.safetensors');
+const isShardName = (file: string): boolean =>
+  basename(file) === file && !file.includes('\\') && file.endsWith('.safetensors');
 
 const openShards = async (folder: string, index: WeightMap | null): Promise<E.Either<Problems, Checkpoint>> => {
   const files = index === null ? [SINGLE_FILE] : [...new Set(Object.values(index))];
-  const opened = await Promise.all(files.map(async (file) => ({ file, shard: await openSafetensors(join(folder, file)) })));
+  const opened = await Promise.all(
+    files.map(async (file) => ({ file, shard: await openSafetensors(join(folder, file)) })),
+  );
   const shards = new Map(opened.flatMap(({ file, shard }) => (E.isRight(shard) ? [[file, shard.right] as const] : [])));
   const problems = opened.flatMap(({ file, shard }) => (E.isLeft(shard) ? shard.left.map(insideFile(file)) : []));
   const home = homeOfTensors(shards, index);
@@ -66,10 +72,15 @@ const openShards = async (folder: string, index: WeightMap | null): Promise<E.Ei
   return E.left(problems);
 };
 
-const insideFile = (file: string) => (inner: Problem): Problem =>
-  problem(inner.path === '' ? file : `${file}[${inner.path}]`, inner.message);
+const insideFile =
+  (file: string) =>
+  (inner: Problem): Problem =>
+    problem(inner.path === '' ? file : `${file}[${inner.path}]`, inner.message);
 
-const homeOfTensors = (shards: ReadonlyMap<string, SafetensorsFile>, index: WeightMap | null): Map<string, SafetensorsFile> => {
+const homeOfTensors = (
+  shards: ReadonlyMap<string, SafetensorsFile>,
+  index: WeightMap | null,
+): Map<string, SafetensorsFile> => {
   const listed = ([file, shard]: readonly [string, SafetensorsFile]): [string, SafetensorsFile][] =>
     [...shard.entries.keys()].filter((name) => index === null || index[name] === file).map((name) => [name, shard]);
   return new Map([...shards].flatMap(listed));

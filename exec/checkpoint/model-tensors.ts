@@ -16,7 +16,8 @@ const block = (module: ModuleName): string =>
   module === 'gate_proj' || module === 'up_proj' || module === 'down_proj' ? 'mlp' : 'self_attn';
 
 /** A linear module's path in the model, e.g. `model.layers.3.self_attn.q_proj`. */
-export const modulePath = (layer: number, module: ModuleName): string => `model.layers.${layer}.${block(module)}.${module}`;
+export const modulePath = (layer: number, module: ModuleName): string =>
+  `model.layers.${layer}.${block(module)}.${module}`;
 
 export const isFirstStage = (range: LayerRange): boolean => range.first === 0;
 export const isLastStage = (model: Model, range: LayerRange): boolean => range.end === model.layerCount;
@@ -64,7 +65,9 @@ export const checkModelTensors = (model: Model, range: LayerRange, source: Tenso
 
 const checkTensor = (name: string, expected: readonly number[], found: readonly number[] | undefined): Problem[] => {
   if (found === undefined) return [problem(name, `the tensor is missing; expected shape ${show(expected)}`)];
-  return show(found) === show(expected) ? [] : [problem(name, `has shape ${show(found)}; the model's config gives ${show(expected)}`)];
+  return show(found) === show(expected)
+    ? []
+    : [problem(name, `has shape ${show(found)}; the model's config gives ${show(expected)}`)];
 };
 
 /** Weights we would silently leave out make a different model; stored rotary frequencies are derived values. */

@@ -44,7 +44,8 @@ const readHeader = async (file: FileHandle): Promise<E.Either<Problems, Header>>
   const prefix = await readBytes(file, 0, LENGTH_BYTES);
   const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
   if (length > size - LENGTH_BYTES) return failure(`its header claims ${length} bytes, the file has ${size}`);
-  if (length > MAX_HEADER_BYTES) return failure(`its header claims ${length} bytes; at most ${MAX_HEADER_BYTES} are allowed`);
+  if (length > MAX_HEADER_BYTES)
+    return failure(`its header claims ${length} bytes; at most ${MAX_HEADER_BYTES} are allowed`);
   const dataStart = LENGTH_BYTES + length;
   const json = new TextDecoder().decode(await readBytes(file, LENGTH_BYTES, length));
   return E.map((entries: TensorEntries) => ({ entries, dataStart }))(parseSafetensorsHeader(json, size - dataStart));
@@ -52,7 +53,7 @@ const readHeader = async (file: FileHandle): Promise<E.Either<Problems, Header>>
 
 const readBytes = async (file: FileHandle, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> => {
   const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const { bytesRead } = await file.read(bytes, done, length - done, position + done);
     if (bytesRead === 0) throw new Error(`the file ends at byte ${position + done}, ${length - done} bytes early`);
     done += bytesRead;

@@ -24,8 +24,21 @@ export const parseSafetensorsHeader = (json: string, dataBytes: number): E.Eithe
   const parsed = Object.entries(header)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, value]) => parseEntry(name, value));
-  const problems = [...repeatedKeys(json).map(repeated), ...parsed.flatMap(E.match((wrong) => [wrong], () => []))];
-  const entries = parsed.flatMap(E.match(() => [], (entry) => [entry]));
+  const problems = [
+    ...repeatedKeys(json).map(repeated),
+    ...parsed.flatMap(
+      E.match(
+        (wrong) => [wrong],
+        () => [],
+      ),
+    ),
+  ];
+  const entries = parsed.flatMap(
+    E.match(
+      () => [],
+      (entry) => [entry],
+    ),
+  );
   if (problems.length === 0) problems.push(...checkCover(entries, dataBytes));
   return isNonEmpty(problems) ? E.left(problems) : E.right(new Map(entries.map((entry) => [entry.name, entry])));
 };
@@ -48,7 +61,8 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 
 const parseEntry = (name: string, value: unknown): E.Either<Problem, TensorEntry> => {
   const wrong = (message: string): E.Either<Problem, TensorEntry> => E.left(problem(name, message));
-  if (!isObject(value)) return wrong(`the entry is ${show(value)}; expected an object with dtype, shape and data_offsets`);
+  if (!isObject(value))
+    return wrong(`the entry is ${show(value)}; expected an object with dtype, shape and data_offsets`);
   const { dtype: type, shape, data_offsets: offsets } = value;
   if (!isElementType(type)) return wrong(`dtype is ${show(type)}, which is not a safetensors type`);
   if (!Array.isArray(shape) || !shape.every(isCount)) return wrong(`shape is ${show(shape)}; expected whole numbers`);
@@ -57,7 +71,8 @@ const parseEntry = (name: string, value: unknown): E.Either<Problem, TensorEntry
   }
   const [begin, end] = offsets as [number, number];
   const bytes = shape.reduce((product: number, size: number) => product * size, elementBytes(type));
-  if (bytes !== end - begin) return wrong(`shape ${show(shape)} of ${type} takes ${bytes} bytes, data_offsets give ${end - begin}`);
+  if (bytes !== end - begin)
+    return wrong(`shape ${show(shape)} of ${type} takes ${bytes} bytes, data_offsets give ${end - begin}`);
   return E.right({ name, type, shape, begin, end });
 };
 
@@ -66,11 +81,14 @@ const checkCover = (entries: readonly TensorEntry[], dataBytes: number): Problem
   let covered = 0;
   for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (end > dataBytes) problems.push(problem(name, `ends at byte ${end} of the data, which has only ${dataBytes}`));
-    else if (begin < covered) problems.push(problem(name, `starts at byte ${begin}, inside the tensor before it, which ends at ${covered}`));
-    else if (begin > covered) problems.push(problem(name, `starts at byte ${begin}; bytes ${covered} to ${begin} belong to no tensor`));
+    else if (begin < covered)
+      problems.push(problem(name, `starts at byte ${begin}, inside the tensor before it, which ends at ${covered}`));
+    else if (begin > covered)
+      problems.push(problem(name, `starts at byte ${begin}; bytes ${covered} to ${begin} belong to no tensor`));
     covered = Math.max(covered, end);
   }
-  if (covered < dataBytes) problems.push(problem('', `bytes ${covered} to ${dataBytes} of the data belong to no tensor`));
+  if (covered < dataBytes)
+    problems.push(problem('', `bytes ${covered} to ${dataBytes} of the data belong to no tensor`));
   return problems;
 };
 

@@ -60,7 +60,7 @@ const writeAndFlush = async (path: string, chunks: readonly Uint8Array[]): Promi
 };
 
 const writeFully = async (file: FileHandle, chunk: Uint8Array): Promise<void> => {
-  for (let done = 0; done < chunk.length; ) {
+  for (let done = 0; done < chunk.length;) {
     const { bytesWritten } = await file.write(chunk, done, chunk.length - done);
     done += bytesWritten;
   }

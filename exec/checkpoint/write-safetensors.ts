@@ -25,7 +25,8 @@ const encodeHeader = (header: Record<string, unknown>): readonly Uint8Array[] =>
   return [length, padded];
 };
 
-const bytesOf = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+const bytesOf = (values: Float32Array): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 /** Writes tensors as one safetensors file, whole or not at all; rejects with the system's error. */
 export const writeSafetensors = (path: string, tensors: readonly NamedArray[]): Promise<void> =>

@@ -46,7 +46,11 @@ const forwardPart = ({ adapter, rows, training }: BatchPartContext, layer: numbe
     : undefined;
 
 /** Adds each part's contribution to its own rows. */
-const addRows = (base: Tensor2D, contributions: readonly (Tensor2D | undefined)[], parts: readonly BatchPartContext[]): Tensor2D => {
+const addRows = (
+  base: Tensor2D,
+  contributions: readonly (Tensor2D | undefined)[],
+  parts: readonly BatchPartContext[],
+): Tensor2D => {
   if (contributions.every((tensor) => tensor === undefined)) return base;
   const width = base.shape[1];
   return add(base, joinRows(contributions.map((tensor, index) => tensor ?? zeros([parts[index]!.range.count, width]))));
@@ -83,7 +87,7 @@ const backwardPart = (call: LinearGroupBackward, index: number): Tensor2D | unde
   const { adapter } = part;
   if (!group.linears.some(({ module }) => adapter.targets(module))) return undefined;
   const x = rowsOf(call.x(), part, parts);
-  const shared = adapter.setup.adapter.dropout === 0 ? transpose(x) : undefined;
+  const shared = adapter.masksInputs ? undefined : transpose(x);
   const towardsInput = group.linears.flatMap(({ module }, position) => {
     const own = saved[position]![index];
     if (own === undefined) return [];

@@ -1,4 +1,19 @@
-import { type Rank, type Tensor2D, type Tensor3D, add, concat, matMul, mul, reshape, slice, softmax, sub, sum, tensor2d, transpose } from '@tensorflow/tfjs-core';
+import {
+  type Rank,
+  type Tensor2D,
+  type Tensor3D,
+  add,
+  concat,
+  matMul,
+  mul,
+  reshape,
+  slice,
+  softmax,
+  sub,
+  sum,
+  tensor2d,
+  transpose,
+} from '@tensorflow/tfjs-core';
 import type { Model } from '../../core/model/model.ts';
 import { scoped } from '../backend/scope.ts';
 import type { AttentionChunk } from './batch-layout.ts';
@@ -37,7 +52,8 @@ export const chunkMask = ({ count, rowLengths }: AttentionChunk, group: number):
   const mask = new Float32Array(count * count).fill(MASKED);
   let first = 0;
   for (const length of rowLengths) {
-    for (let query = first; query < first + length; query++) mask.fill(0, query * count + first, query * count + query + 1);
+    for (let query = first; query < first + length; query++)
+      mask.fill(0, query * count + first, query * count + query + 1);
     first += length;
   }
   const stacked = new Float32Array(group * mask.length);
@@ -57,7 +73,9 @@ export const forwardAttention = (
     const rotated = rotate(toHeads(concat([queries, keys], 1), headSize), context.rotation, context.halfRotation);
     const saved = { rotated, values: toHeads(values, headSize) };
     const weights = blocksOf(context).map((block) => attentionWeights(context, saved, block));
-    const outputs = blocksOf(context).map((block, index) => matMul<Tensor2D>(weights[index]!, blockValues(saved, block)));
+    const outputs = blocksOf(context).map((block, index) =>
+      matMul<Tensor2D>(weights[index]!, blockValues(saved, block)),
+    );
     return { output: toRows(joinBlocks(context, outputs)), saved: { ...saved, weights } };
   });
 
@@ -71,7 +89,11 @@ export const backwardAttention = (
     const { headCount, keyValueHeadCount, headSize } = context.model;
     const heads = toHeads(gradient, headSize);
     const blocks = blocksOf(context).map((block, index) => backwardBlock(saved, block, saved.weights[index]!, heads));
-    const joined = (part: keyof BlockGradients): Tensor3D => joinBlocks(context, blocks.map((block) => block[part]));
+    const joined = (part: keyof BlockGradients): Tensor3D =>
+      joinBlocks(
+        context,
+        blocks.map((block) => block[part]),
+      );
     const rotated = concat([joined('queries'), joined('keys')], 0);
     const both = toRows(rotateBack(rotated, context.rotation, context.halfRotation));
     return {
@@ -109,15 +131,20 @@ type HeadsSaved = Pick<AttentionSaved, 'rotated' | 'values'>;
 
 const blockRows = (heads: Tensor3D, first: number, count: number, chunk: AttentionChunk): Tensor2D => {
   const headSize = heads.shape[2];
-  return reshape(slice(heads, [first, chunk.start, 0], [count, chunk.count, headSize]), [count * chunk.count, headSize]);
+  return reshape(slice(heads, [first, chunk.start, 0], [count, chunk.count, headSize]), [
+    count * chunk.count,
+    headSize,
+  ]);
 };
 
 const blockQueries = ({ rotated }: HeadsSaved, block: Block): Tensor2D =>
   blockRows(rotated, block.firstQueryHead, block.group, block.chunk);
 
-const blockKeys = ({ rotated }: HeadsSaved, block: Block): Tensor2D => blockRows(rotated, block.keyHead, 1, block.chunk);
+const blockKeys = ({ rotated }: HeadsSaved, block: Block): Tensor2D =>
+  blockRows(rotated, block.keyHead, 1, block.chunk);
 
-const blockValues = ({ values }: HeadsSaved, block: Block): Tensor2D => blockRows(values, block.keyValueHead, 1, block.chunk);
+const blockValues = ({ values }: HeadsSaved, block: Block): Tensor2D =>
+  blockRows(values, block.keyValueHead, 1, block.chunk);
 
 const attentionWeights = ({ masks }: AttentionContext, saved: HeadsSaved, block: Block): Tensor2D =>
   scoped(() => {
@@ -154,10 +181,13 @@ const toRows = (heads: Tensor3D): Tensor2D =>
 const joinBlocks = ({ model, chunks }: AttentionContext, blocks: readonly Tensor2D[]): Tensor3D =>
   scoped(() => {
     const perHead = Array.from({ length: model.keyValueHeadCount }, (_, head) =>
-      concat(chunks.map(({ count }, chunk) => {
-        const block = blocks[head * chunks.length + chunk]!;
-        return reshape<Rank.R3>(block, [block.shape[0] / count, count, model.headSize]);
-      }), 1),
+      concat(
+        chunks.map(({ count }, chunk) => {
+          const block = blocks[head * chunks.length + chunk]!;
+          return reshape<Rank.R3>(block, [block.shape[0] / count, count, model.headSize]);
+        }),
+        1,
+      ),
     );
     return concat(perHead, 0);
   });

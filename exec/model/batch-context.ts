@@ -40,7 +40,13 @@ export interface BatchContextOptions {
 }
 
 /** Prepares a microbatch: its layout, rotations and attention masks. Free it with `disposeBatchContext`. */
-export const createBatchContext = ({ model, rotary, batch, adapterOf, training }: BatchContextOptions): BatchContext => {
+export const createBatchContext = ({
+  model,
+  rotary,
+  batch,
+  adapterOf,
+  training,
+}: BatchContextOptions): BatchContext => {
   const layout = layOutBatch(batch);
   const masks = masksOf(layout.chunks, model.headCount / model.keyValueHeadCount);
   const rotation = rotationOf(rotary.frequencies, layout.positions);
@@ -50,7 +56,11 @@ export const createBatchContext = ({ model, rotary, batch, adapterOf, training }
     const lengths = rows.map(({ tokens }) => tokens.length);
     return { range: layout.parts[part]!, adapter, rows: { lengths, firstRow }, training, gradients: new Map() };
   });
-  return { layout, parts, attention: { model, chunks: layout.chunks, masks, rotation, halfRotation: rotary.halfRotation } };
+  return {
+    layout,
+    parts,
+    attention: { model, chunks: layout.chunks, masks, rotation, halfRotation: rotary.halfRotation },
+  };
 };
 
 /** Chunks of the same row lengths share a mask. */

@@ -19,4 +19,5 @@ export const applyLinear = ({ forward, bias }: FrozenLinear, x: Tensor2D): Tenso
 };
 
 /** ∇x = ∇y·W `[rows, in]`. */
-export const applyLinearBackward = ({ backward }: FrozenLinear, gradient: Tensor2D): Tensor2D => matMul(gradient, backward);
+export const applyLinearBackward = ({ backward }: FrozenLinear, gradient: Tensor2D): Tensor2D =>
+  matMul(gradient, backward);

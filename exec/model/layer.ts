@@ -1,12 +1,7 @@
 import { type Tensor1D, type Tensor2D, add } from '@tensorflow/tfjs-core';
 import type { ModuleName } from '../../core/model/model.ts';
 import { scoped } from '../backend/scope.ts';
-import {
-  type LinearGroup,
-  type LinearGroupSaved,
-  backwardLinears,
-  forwardLinears,
-} from './adapted-linears.ts';
+import { type LinearGroup, type LinearGroupSaved, backwardLinears, forwardLinears } from './adapted-linears.ts';
 import { type AttentionSaved, backwardAttention, forwardAttention } from './attention.ts';
 import type { BatchContext } from './batch-context.ts';
 import { type RmsNormSaved, backwardRmsNorm, forwardRmsNorm, recomputeRmsNorm } from './rms-norm.ts';
@@ -37,7 +32,11 @@ export interface LayerSaved {
 }
 
 /** One decoder layer on `[tokens, hidden]`: x + attention(norm x), then + mlp(norm …). */
-export const forwardLayer = (weights: LayerWeights, x: Tensor2D, batch: BatchContext): { output: Tensor2D; saved: LayerSaved } =>
+export const forwardLayer = (
+  weights: LayerWeights,
+  x: Tensor2D,
+  batch: BatchContext,
+): { output: Tensor2D; saved: LayerSaved } =>
   scoped(() => {
     const { parts } = batch;
     const normed = forwardRmsNorm(x, weights.inputNorm, weights.normEpsilon);

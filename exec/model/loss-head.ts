@@ -1,4 +1,19 @@
-import { type Rank, type Tensor1D, type Tensor2D, gather, log, matMul, max, mul, reshape, softmax, sub, tensor1d, tensor2d, zeros } from '@tensorflow/tfjs-core';
+import {
+  type Rank,
+  type Tensor1D,
+  type Tensor2D,
+  gather,
+  log,
+  matMul,
+  max,
+  mul,
+  reshape,
+  softmax,
+  sub,
+  tensor1d,
+  tensor2d,
+  zeros,
+} from '@tensorflow/tfjs-core';
 import type { Backend } from '../backend/backend.ts';
 import { scoped } from '../backend/scope.ts';
 import type { PackedBatch } from '../packed-batch.ts';
@@ -33,36 +48,70 @@ export interface HeadResult {
  * Cross-entropy of the positions that carry a target; prompts never reach the LM head. The log-sum-exp is taken from the
  * softmax at the row's largest logit, where the probability is at least 1/vocabulary: stable, and cheaper than `exp`.
  */
-export const forwardHead = (weights: HeadWeights, hidden: Tensor2D, batch: PackedBatch, backend: Backend): HeadResult => {
+export const forwardHead = (
+  weights: HeadWeights,
+  hidden: Tensor2D,
+  batch: PackedBatch,
+  backend: Backend,
+): HeadResult => {
   const layout = layOutTargets(batch);
-  if (layout.targets.length === 0) return { losses: Promise.resolve(partLosses(batch, layout, new Float32Array())), saved: undefined };
-  const { nll, saved } = scoped(() => {
-    const { output, saved: norm } = forwardRmsNorm(gatherRanges(hidden, layout.runs), weights.norm, weights.normEpsilon);
-    const logits: Tensor2D = matMul(output, weights.linear.forward);
-    const probabilities = softmax(logits);
-    const margin = sub(max(logits, 1), gatherTargets(logits, layout.targets));
-    return { nll: sub<Tensor1D>(margin, log(max(probabilities, 1))), saved: { norm, probabilities } };
-  });
-  const losses = backend.read(nll).then((values) => partLosses(batch, layout, values)).finally(() => nll.dispose());
+  if (layout.targets.length === 0) return { losses: Promise.resolve(sumByPart(batch, [])), saved: undefined };
+  const { nll, saved } = crossEntropy(weights, hidden, layout);
+  const losses = backend
+    .read(nll)
+    .then((values) => sumByPart(batch, splitAt(values, layout.counts)))
+    .finally(() => nll.dispose());
   return { losses, saved };
 };
+
+const crossEntropy = (
+  weights: HeadWeights,
+  hidden: Tensor2D,
+  { runs, targets }: TargetLayout,
+): { nll: Tensor1D; saved: HeadSaved } =>
+  scoped(() => {
+    const rows = gatherRanges(hidden, runs);
+    const { output, saved: norm } = forwardRmsNorm(rows, weights.norm, weights.normEpsilon);
+    const logits: Tensor2D = matMul(output, weights.linear.forward);
+    const probabilities = softmax(logits);
+    const margin = sub(max(logits, 1), gatherTargets(logits, targets));
+    return { nll: sub<Tensor1D>(margin, log(max(probabilities, 1))), saved: { norm, probabilities } };
+  });
 
 /** The target's entry of each row. */
 const gatherTargets = (logits: Tensor2D, targets: Int32Array): Tensor1D => {
   const vocabulary = logits.shape[1];
-  return gather(reshape<Rank.R1>(logits, [-1]), tensor1d(targets.map((target, row) => row * vocabulary + target), 'int32'));
+  return gather(
+    reshape<Rank.R1>(logits, [-1]),
+    tensor1d(
+      targets.map((target, row) => row * vocabulary + target),
+      'int32',
+    ),
+  );
 };
 
-const partLosses = ({ parts }: PackedBatch, { counts }: TargetLayout, nll: Float32Array): readonly PartLoss[] => {
+const splitAt = (values: Float32Array, counts: readonly number[]): readonly Float32Array[] => {
   let first = 0;
-  return parts.map(({ adapter, lossScale }, index) => {
-    const own = nll.subarray(first, (first += counts[index]!));
-    return { adapter, loss: own.reduce((sum, value) => sum + value, 0) * lossScale };
+  return counts.map((count) => {
+    first += count;
+    return values.subarray(first - count, first);
   });
 };
 
+const sumByPart = ({ parts }: PackedBatch, nll: readonly Float32Array[]): readonly PartLoss[] =>
+  parts.map(({ adapter, lossScale }, index) => {
+    let total = 0;
+    for (const value of nll[index] ?? []) total += value;
+    return { adapter, loss: total * lossScale };
+  });
+
 /** Gradient of the hidden states `[tokens, hidden]`: (softmax − onehot)·lossScale through head and norm. */
-export const backwardHead = (weights: HeadWeights, saved: HeadSaved | undefined, batch: PackedBatch, tokens: number): Tensor2D =>
+export const backwardHead = (
+  weights: HeadWeights,
+  saved: HeadSaved | undefined,
+  batch: PackedBatch,
+  tokens: number,
+): Tensor2D =>
   scoped(() => {
     const layout = layOutTargets(batch);
     if (saved === undefined) return zeros<Rank.R2>([tokens, weights.norm.shape[0]]);

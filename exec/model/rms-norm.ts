@@ -8,7 +8,11 @@ export interface RmsNormSaved {
 }
 
 /** y = w∘x/√(mean(x²) + ε), row by row (Zhang and Sennrich 2019). */
-export const forwardRmsNorm = (x: Tensor2D, weight: Tensor1D, epsilon: number): { output: Tensor2D; saved: RmsNormSaved } =>
+export const forwardRmsNorm = (
+  x: Tensor2D,
+  weight: Tensor1D,
+  epsilon: number,
+): { output: Tensor2D; saved: RmsNormSaved } =>
   scoped(() => {
     const inverseRms: Tensor2D = rsqrt(add<Tensor2D>(mean(square(x), 1, true), epsilon));
     const normalized: Tensor2D = mul(x, inverseRms);
@@ -19,7 +23,11 @@ export const forwardRmsNorm = (x: Tensor2D, weight: Tensor1D, epsilon: number): 
 export const recomputeRmsNorm = ({ normalized }: RmsNormSaved, weight: Tensor1D): Tensor2D => mul(normalized, weight);
 
 /** With g = w∘∇y and n = x/rms: ∇x = (g − n·mean(g∘n))/rms. The weight is frozen. */
-export const backwardRmsNorm = ({ normalized, inverseRms }: RmsNormSaved, weight: Tensor1D, gradient: Tensor2D): Tensor2D =>
+export const backwardRmsNorm = (
+  { normalized, inverseRms }: RmsNormSaved,
+  weight: Tensor1D,
+  gradient: Tensor2D,
+): Tensor2D =>
   scoped(() => {
     const weighted = mul(gradient, weight);
     const along = mean(mul(weighted, normalized), 1, true);

@@ -15,7 +15,10 @@ export interface Rotation {
 export const rotaryFrequencies = (model: Model): Float32Array => {
   const pairs = model.headSize / 2;
   return Float32Array.from({ length: pairs }, (_, pair) =>
-    scaleFrequency(Math.fround(1 / Math.fround(model.ropeTheta ** Math.fround((2 * pair) / model.headSize))), model.ropeScaling),
+    scaleFrequency(
+      Math.fround(1 / Math.fround(model.ropeTheta ** Math.fround((2 * pair) / model.headSize))),
+      model.ropeScaling,
+    ),
   );
 };
 

@@ -72,7 +72,9 @@ const arrangeWeights = (model: Model, range: LayerRange, loaded: ReadonlyMap<str
   const tensors: LoadedTensors = { matrix, vector, linear };
   return {
     embedding: isFirstStage(range) ? matrix(EMBEDDING_TENSOR) : undefined,
-    layers: Array.from({ length: range.end - range.first }, (_, index) => arrangeLayer(model, range.first + index, tensors)),
+    layers: Array.from({ length: range.end - range.first }, (_, index) =>
+      arrangeLayer(model, range.first + index, tensors),
+    ),
     head: isLastStage(model, range)
       ? { norm: vector(FINAL_NORM_TENSOR), normEpsilon: model.rmsNormEpsilon, linear: linear(headTensor(model)) }
       : undefined,

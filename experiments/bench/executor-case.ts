@@ -1,4 +1,3 @@
-import { type Tensor2D, ones } from '@tensorflow/tfjs-core';
 import * as E from 'fp-ts/lib/Either.js';
 import type { LoraAdapter } from '../../core/job.ts';
 import type { Model } from '../../core/model/model.ts';
@@ -7,6 +6,7 @@ import type { StageContent, WorkSetting } from '../../core/work/setting.ts';
 import { backwardWork, forwardWork } from '../../core/work/stage.ts';
 import { sizeOfRows } from '../../core/workload.ts';
 import type { Backend } from '../../exec/backend/backend.ts';
+import { onesLikeHidden } from '../../exec/backend/measure.ts';
 import type { TensorSource } from '../../exec/checkpoint/checkpoint.ts';
 import { type LayerRange, stageTensors } from '../../exec/checkpoint/model-tensors.ts';
 import { createStage } from '../../exec/model/create-stage.ts';
@@ -90,7 +90,7 @@ const runPass = async (
   batch: PackedBatch,
   { model, range, tokens }: { model: Model; range: LayerRange; tokens: number },
 ): Promise<void> => {
-  const hidden = (): Tensor2D => ones([tokens, model.hiddenSize]);
+  const hidden = () => onesLikeHidden(tokens, model.hiddenSize);
   const result = stage.forward(batch, range.first === 0 ? null : hidden(), { keep: true });
   if (result.kind === 'loss') await result.losses;
   else result.hidden.dispose();

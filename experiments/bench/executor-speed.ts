@@ -1,10 +1,10 @@
-import { matMul, profile, randomUniform } from '@tensorflow/tfjs-core';
 import * as E from 'fp-ts/lib/Either.js';
 import { type Model, MODULE_NAMES, linearShape } from '../../core/model/model.ts';
 import { MODEL_PRESETS } from '../../core/model/presets.ts';
 import { formatTable } from '../../core/text-table.ts';
 import { NS_PER_MS } from '../../core/units.ts';
 import type { Backend } from '../../exec/backend/backend.ts';
+import { type Products, countKernels, openProducts } from '../../exec/backend/measure.ts';
 import { openBackend } from '../../exec/backend/open-backend.ts';
 import type { LayerRange } from '../../exec/checkpoint/model-tensors.ts';
 import { type OpenCase, type SpeedCase, openCase, passFlops, whole } from './executor-case.ts';
@@ -86,7 +86,7 @@ export const benchExecutorSpeed = async (): Promise<void> => {
 const measureCase = async (backend: Backend, speedCase: SpeedCase): Promise<string[]> => {
   const { model, range } = speedCase;
   const run = await openCase(backend, speedCase);
-  const products = frozenProducts(model, range, run.tokens);
+  const products = layerProducts(model, range, run.tokens);
   const passNs: number[] = [];
   const productNs: number[] = [];
   for (let round = 0; round <= speedCase.rounds; round++) {
@@ -118,25 +118,13 @@ const time = async (work: () => Promise<void> | void): Promise<number> => {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
-interface Products {
-  readonly flops: number;
-  readonly run: () => void;
-  readonly dispose: () => void;
-}
-
 /** The frozen products of the layers' forward and backward, and nothing else. */
-const frozenProducts = (model: Model, range: LayerRange, tokens: number): Products => {
-  const shapes = MODULE_NAMES.map((module) => linearShape(model, module)).flatMap(({ inputSize, outputSize }) => [
-    [inputSize, outputSize] as const,
-    [outputSize, inputSize] as const,
+const layerProducts = (model: Model, range: LayerRange, rows: number): Products => {
+  const layer = MODULE_NAMES.map((module) => linearShape(model, module)).flatMap(({ inputSize, outputSize }) => [
+    { rows, inputSize, outputSize },
+    { rows, inputSize: outputSize, outputSize: inputSize },
   ]);
-  const layers = Array.from({ length: range.end - range.first }, () => shapes).flat();
-  const operands = layers.map(([from, to]) => [randomUniform([tokens, from]), randomUniform([from, to])] as const);
-  return {
-    flops: layers.reduce((sum, [from, to]) => sum + 2 * tokens * from * to, 0),
-    run: () => operands.forEach(([x, weight]) => matMul(x, weight).dispose()),
-    dispose: () => operands.flat().forEach((operand) => operand.dispose()),
-  };
+  return openProducts(Array.from({ length: range.end - range.first }, () => layer).flat());
 };
 
 /** Eight adapters with one row each: as one group, and one after the other. */
@@ -155,7 +143,7 @@ const measureGroups = async (backend: Backend): Promise<string[][]> => {
     groupNs.push(together);
     separateNs.push(apart);
   }
-  const [groupKernels, singleKernels] = [await countKernels(group), await countKernels(single)];
+  const [groupKernels, singleKernels] = [await kernelsOf(group), await kernelsOf(single)];
   group.stage.dispose();
   single.stage.dispose();
   const rate = (ns: readonly number[]): number => (group.tokens * 1e9) / median(ns);
@@ -171,12 +159,11 @@ const measureGroups = async (backend: Backend): Promise<string[][]> => {
   ];
 };
 
-const countKernels = async ({ pass }: OpenCase): Promise<number> => {
+const kernelsOf = async ({ pass }: OpenCase): Promise<number> => {
   let running: Promise<void> = Promise.resolve();
-  const { kernels } = await profile(() => {
+  const count = await countKernels(() => {
     running = pass(0);
-    return [];
   });
   await running;
-  return kernels.length;
+  return count;
 };

@@ -43,7 +43,7 @@ describe('mlora simulate', () => {
     expect(Object.keys(summary).sort()).toEqual(
       ['bubbleRatio', 'devices', 'jobs', 'makespanSeconds', 'opCount', 'outOfMemory', 'schedule', 'tokensPerSecond', 'wallSeconds'],
     );
-    expect(summary['outOfMemory']).toBeNull();
+    expect(summary.outOfMemory).toBeNull();
     expect(Object.keys(summary.devices[0]!)).toEqual(['name', 'peakMemoryBytes', 'capacityBytes', 'busySeconds']);
     expect(summary.jobs).toHaveLength(8);
     expect(Object.keys(summary.jobs[0]!)).toEqual(['name', 'completionSeconds']);

@@ -48,7 +48,9 @@ describe.each(BACKEND_NAMES)('AdamW on %s', (name) => {
       parameters = next;
       [...parameters.dataSync()].forEach((value, index) => {
         const torch = expected[step]![index]!;
-        expect(Math.abs(value - torch), `step ${step + 1}, parameter ${index}`).toBeLessThan(1e-6 * Math.max(Math.abs(torch), 0.1));
+        expect(Math.abs(value - torch), `step ${step + 1}, parameter ${index}`).toBeLessThan(
+          1e-6 * Math.max(Math.abs(torch), 0.1),
+        );
       });
     });
     parameters.dispose();

@@ -12,7 +12,13 @@ import type { NamedArray } from '../../../exec/stage.ts';
 import { randomValues, tinyModel } from '../model/tiny-models.ts';
 
 const model = tinyModel({ layerCount: 3 });
-const adapter: LoraAdapter = { type: 'rslora', rank: 3, alpha: 12, dropout: 0.1, targetModules: ['k_proj', 'down_proj'] };
+const adapter: LoraAdapter = {
+  type: 'rslora',
+  rank: 3,
+  alpha: 12,
+  dropout: 0.1,
+  targetModules: ['k_proj', 'down_proj'],
+};
 
 const stageWeights = (first: number, end: number): readonly NamedArray[] => {
   const layout = parameterLayout(model, { first, end }, adapter);
@@ -83,8 +89,12 @@ describe('an adapter folder', () => {
   test('is refused for a base model of another shape, with every tensor named', async () => {
     const other = await readPeftFolder(folder, tinyModel({ layerCount: 2, hiddenSize: 24 }));
     const lines = E.isLeft(other) ? other.left.map(({ path, message }) => `${path}: ${message}`) : [];
-    expect(lines).toContain('base_model.model.model.layers.0.self_attn.k_proj.lora_A.weight: has shape [3,12]; rank and base model give [3,24]');
-    expect(lines).toContain('base_model.model.model.layers.2.mlp.down_proj.lora_B.weight: belongs to no target module of this base model');
+    expect(lines).toContain(
+      'base_model.model.model.layers.0.self_attn.k_proj.lora_A.weight: has shape [3,12]; rank and base model give [3,24]',
+    );
+    expect(lines).toContain(
+      'base_model.model.model.layers.2.mlp.down_proj.lora_B.weight: belongs to no target module of this base model',
+    );
     expect(lines).toHaveLength(2 + 2 + 4);
   });
 
@@ -113,7 +123,11 @@ describe('named parameters', () => {
 
   test('must all be there in their shapes', () => {
     const [first, ...rest] = unpackParameters(layout, new Float32Array(layout.size));
-    expect(() => packParameters(layout, rest)).toThrow('layers.0.self_attn.k_proj.lora_A.weight: expected shape [3,12], found nothing');
-    expect(() => packParameters(layout, [{ ...first!, shape: [12, 3] }, ...rest])).toThrow('expected shape [3,12], found [12,3]');
+    expect(() => packParameters(layout, rest)).toThrow(
+      'layers.0.self_attn.k_proj.lora_A.weight: expected shape [3,12], found nothing',
+    );
+    expect(() => packParameters(layout, [{ ...first!, shape: [12, 3] }, ...rest])).toThrow(
+      'expected shape [3,12], found [12,3]',
+    );
   });
 });

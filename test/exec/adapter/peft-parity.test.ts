@@ -24,7 +24,8 @@ interface ReferenceRun {
 
 const REFERENCE = join(import.meta.dirname, '../../reference');
 
-const readJson = async (...path: string[]): Promise<unknown> => JSON.parse(await readFile(join(REFERENCE, ...path), 'utf8'));
+const readJson = async (...path: string[]): Promise<unknown> =>
+  JSON.parse(await readFile(join(REFERENCE, ...path), 'utf8'));
 
 const right = <T>(result: E.Either<Problems | readonly string[], T>): T => {
   if (E.isLeft(result)) throw new Error(JSON.stringify(result.left));
@@ -34,13 +35,18 @@ const right = <T>(result: E.Either<Problems | readonly string[], T>): T => {
 /** Hugging Face shifts labels itself: position i predicts token i + 1, if that is not part of the prompt. */
 const toRow = ({ tokens, prompt }: ReferenceRun['rows'][number]): Row => ({
   tokens: Int32Array.from(tokens),
-  targets: Int32Array.from(tokens, (_, place) => (place + 1 >= Math.max(prompt, 1) ? (tokens[place + 1] ?? NO_TARGET) : NO_TARGET)),
+  targets: Int32Array.from(tokens, (_, place) =>
+    place + 1 >= Math.max(prompt, 1) ? (tokens[place + 1] ?? NO_TARGET) : NO_TARGET,
+  ),
 });
 
-const countTargets = (rows: readonly Row[]): number => rows.flatMap(({ targets }) => [...targets]).filter((target) => target !== NO_TARGET).length;
+const countTargets = (rows: readonly Row[]): number =>
+  rows.flatMap(({ targets }) => [...targets]).filter((target) => target !== NO_TARGET).length;
 
 const splitBatch = (run: ReferenceRun, step: number): readonly BatchPart[] => {
-  const rows = Array.from({ length: run.batchSize }, (_, index) => toRow(run.rows[(step * run.batchSize + index) % run.rows.length]!));
+  const rows = Array.from({ length: run.batchSize }, (_, index) =>
+    toRow(run.rows[(step * run.batchSize + index) % run.rows.length]!),
+  );
   const size = run.batchSize / run.microbatches;
   return Array.from({ length: run.microbatches }, (_, index) => ({
     adapter: 0,
@@ -54,7 +60,9 @@ const trainLikeReference = async (name: string) => {
   const model = right(parseModelConfig(name, await readJson(name, 'model', 'config.json')));
   const backend = right(await openBackend('wasm'));
   const checkpoint = right(await openCheckpoint(join(REFERENCE, name, 'model')));
-  const stage = right(await createStage({ model, source: checkpoint, backend, firstLayer: 0, endLayer: model.layerCount }));
+  const stage = right(
+    await createStage({ model, source: checkpoint, backend, firstLayer: 0, endLayer: model.layerCount }),
+  );
   await checkpoint.close();
   const { adapter, weights } = right(await readPeftFolder(join(REFERENCE, name, 'initial'), model));
   const optimizer = adamW({ learningRate: run.learningRate, weightDecay: run.weightDecay });

@@ -32,14 +32,16 @@ describe('initial values', () => {
         // 8 × 20 values or more: four standard errors of a uniform distribution's mean and variance.
         const tolerance = 4 / Math.sqrt(values.length);
         expect(Math.abs(mean) / bound).toBeLessThan(tolerance / Math.sqrt(3));
-        expect(Math.abs(variance / (bound * bound / 3) - 1)).toBeLessThan(tolerance);
+        expect(Math.abs(variance / ((bound * bound) / 3) - 1)).toBeLessThan(tolerance);
       }
     }
   });
 
   test('do not depend on the stage cut, and differ by seed, layer and module', () => {
     expect([...valuesOf(0, 1, 3), ...valuesOf(1, 4, 3)]).toEqual(valuesOf(0, 4, 3));
-    const firsts = [...valuesOf(0, 4, 3), ...valuesOf(0, 4, 4)].filter(({ name }) => name.includes('lora_A')).map(({ values }) => values[0]);
+    const firsts = [...valuesOf(0, 4, 3), ...valuesOf(0, 4, 4)]
+      .filter(({ name }) => name.includes('lora_A'))
+      .map(({ values }) => values[0]);
     expect(new Set(firsts).size).toBe(firsts.length);
   });
 });
@@ -61,21 +63,38 @@ describe('dropout masks', () => {
   test('of a row do not change with the rows before it or with the split of the mini-batch', () => {
     const lengths = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 2, maxLength: 5 });
     fc.assert(
-      fc.property(lengths.chain((all) => fc.tuple(fc.constant(all), fc.integer({ min: 1, max: all.length - 1 }))), ([all, cut]) => {
-        expect([...mask(all.slice(0, cut)), ...mask(all.slice(cut), cut)]).toEqual([...mask(all)]);
-      }),
+      fc.property(
+        lengths.chain((all) => fc.tuple(fc.constant(all), fc.integer({ min: 1, max: all.length - 1 }))),
+        ([all, cut]) => {
+          expect([...mask(all.slice(0, cut)), ...mask(all.slice(cut), cut)]).toEqual([...mask(all)]);
+        },
+      ),
     );
   });
 
   test('differ by seed, step, layer, module and row', () => {
-    const masks = [mask([40]), mask([40], 1), mask([40], 0, { seed: 2 }), mask([40], 0, { step: 3 }), mask([40], 0, { layer: 2 }), mask([40], 0, { module: 'k_proj' })];
+    const masks = [
+      mask([40]),
+      mask([40], 1),
+      mask([40], 0, { seed: 2 }),
+      mask([40], 0, { step: 3 }),
+      mask([40], 0, { layer: 2 }),
+      mask([40], 0, { module: 'k_proj' }),
+    ];
     expect(new Set(masks.map(String)).size).toBe(masks.length);
   });
 });
 
 test('generators of different keys start differently, whichever part differs', () => {
   const seeds = [0, 1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1];
-  const keys = seeds.flatMap((seed) => [0, 1, 79].flatMap((layer) => [...MODULE_NAMES.keys()].flatMap((module) => [[seed, layer, module], [layer, seed, module]])));
+  const keys = seeds.flatMap((seed) =>
+    [0, 1, 79].flatMap((layer) =>
+      [...MODULE_NAMES.keys()].flatMap((module) => [
+        [seed, layer, module],
+        [layer, seed, module],
+      ]),
+    ),
+  );
   const firsts = new Set(keys.map((key) => generatorFor(key).next()));
   expect(firsts.size).toBe(new Set(keys.map(String)).size);
 });

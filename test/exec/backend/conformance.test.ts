@@ -24,7 +24,13 @@ describe.each(BACKEND_NAMES)('backend %s', (name) => {
 
   const shape = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 4 });
   const block = shape.chain((sizes) =>
-    fc.tuple(...sizes.map((size) => fc.integer({ min: 0, max: size - 1 }).chain((begin) => fc.tuple(fc.constant(size), fc.constant(begin), fc.integer({ min: 1, max: size - begin }))))),
+    fc.tuple(
+      ...sizes.map((size) =>
+        fc
+          .integer({ min: 0, max: size - 1 })
+          .chain((begin) => fc.tuple(fc.constant(size), fc.constant(begin), fc.integer({ min: 1, max: size - begin }))),
+      ),
+    ),
   );
 
   test('cuts any block out of a tensor', async () => {
@@ -41,7 +47,13 @@ describe.each(BACKEND_NAMES)('backend %s', (name) => {
             return place >= begin && place < begin + count;
           });
         };
-        const cut = await read(() => tf.slice(tf.tensor(values, sizes), axes.map(([, begin]) => begin), axes.map(([, , count]) => count)));
+        const cut = await read(() =>
+          tf.slice(
+            tf.tensor(values, sizes),
+            axes.map(([, begin]) => begin),
+            axes.map(([, , count]) => count),
+          ),
+        );
         expect(cut).toEqual([...values].filter((_, index) => inside(index)));
       }),
       { numRuns: 60 },
@@ -51,15 +63,28 @@ describe.each(BACKEND_NAMES)('backend %s', (name) => {
   test('gathers rows of a matrix, in any order and more than once', async () => {
     const rows = fc.integer({ min: 1, max: 6 });
     await fc.assert(
-      fc.asyncProperty(rows.chain((count) => fc.tuple(fc.constant(count), fc.integer({ min: 1, max: 4 }), fc.array(fc.integer({ min: 0, max: count - 1 }), { minLength: 1, maxLength: 8 }))), async ([count, width, indices]) => {
-        const values = randomValues(count * width, 2);
-        const gathered = await read(() => tf.gather(tf.tensor2d(values, [count, width]), tf.tensor1d(indices, 'int32')));
-        expect(gathered).toEqual(indices.flatMap((row) => [...values.subarray(row * width, (row + 1) * width)]));
-      }),
+      fc.asyncProperty(
+        rows.chain((count) =>
+          fc.tuple(
+            fc.constant(count),
+            fc.integer({ min: 1, max: 4 }),
+            fc.array(fc.integer({ min: 0, max: count - 1 }), { minLength: 1, maxLength: 8 }),
+          ),
+        ),
+        async ([count, width, indices]) => {
+          const values = randomValues(count * width, 2);
+          const gathered = await read(() =>
+            tf.gather(tf.tensor2d(values, [count, width]), tf.tensor1d(indices, 'int32')),
+          );
+          expect(gathered).toEqual(indices.flatMap((row) => [...values.subarray(row * width, (row + 1) * width)]));
+        },
+      ),
       { numRuns: 40 },
     );
     expect(await read(() => tf.gather(tf.tensor1d([5, 6, 7]), tf.tensor1d([2, 0], 'int32')))).toEqual([7, 5]);
-    expect(await read(() => tf.gather(tf.tensor2d([1, 2, 3, 4], [2, 2]), tf.tensor1d([1], 'int32'), 1))).toEqual([2, 4]);
+    expect(await read(() => tf.gather(tf.tensor2d([1, 2, 3, 4], [2, 2]), tf.tensor1d([1], 'int32'), 1))).toEqual([
+      2, 4,
+    ]);
   });
 
   test('multiplies matrices to float32 accuracy', async () => {

@@ -15,9 +15,14 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const array = (name: string, ...values: number[]) => ({ name, shape: [values.length], values: Float32Array.from(values) });
+const array = (name: string, ...values: number[]) => ({
+  name,
+  shape: [values.length],
+  values: Float32Array.from(values),
+});
 
-const writeIndex = (map: unknown): Promise<void> => writeFile(join(folder, 'model.safetensors.index.json'), JSON.stringify({ metadata: {}, weight_map: map }));
+const writeIndex = (map: unknown): Promise<void> =>
+  writeFile(join(folder, 'model.safetensors.index.json'), JSON.stringify({ metadata: {}, weight_map: map }));
 
 const problemsOf = async (): Promise<string[]> => {
   const checkpoint = await openCheckpoint(folder);
@@ -38,9 +43,15 @@ describe('a checkpoint folder', () => {
       await checkpoint.right.close();
       return { names: checkpoint.right.names, values };
     };
-    expect(await read()).toEqual({ names: ['a', 'b'], values: [E.right(Float32Array.of(1)), E.right(Float32Array.of(2))] });
+    expect(await read()).toEqual({
+      names: ['a', 'b'],
+      values: [E.right(Float32Array.of(1)), E.right(Float32Array.of(2))],
+    });
     await writeIndex({ a: 'part-1.safetensors', b: 'part-2.safetensors' });
-    expect(await read()).toEqual({ names: ['a', 'b'], values: [E.right(Float32Array.of(3)), E.right(Float32Array.of(4))] });
+    expect(await read()).toEqual({
+      names: ['a', 'b'],
+      values: [E.right(Float32Array.of(3)), E.right(Float32Array.of(4))],
+    });
   });
 
   test('names everything that is wrong with its shards', async () => {
@@ -52,13 +63,18 @@ describe('a checkpoint folder', () => {
       expect.stringMatching(/^absent\.safetensors: cannot be opened: ENOENT/),
     ]);
     await writeIndex({ a: 'good.safetensors', b: 'good.safetensors' });
-    expect(await problemsOf()).toEqual(['b: model.safetensors.index.json places it in good.safetensors, which does not hold it']);
+    expect(await problemsOf()).toEqual([
+      'b: model.safetensors.index.json places it in good.safetensors, which does not hold it',
+    ]);
   });
 
-  test.each(['../elsewhere.safetensors', '/etc/passwd', 'sub/x.safetensors', 'x.bin', '..\\x.safetensors'])('may not send the reader to %s', async (file) => {
-    await writeIndex({ a: file });
-    expect(await problemsOf()).toEqual([expect.stringContaining('expected a .safetensors file in the same folder')]);
-  });
+  test.each(['../elsewhere.safetensors', '/etc/passwd', 'sub/x.safetensors', 'x.bin', '..\\x.safetensors'])(
+    'may not send the reader to %s',
+    async (file) => {
+      await writeIndex({ a: file });
+      expect(await problemsOf()).toEqual([expect.stringContaining('expected a .safetensors file in the same folder')]);
+    },
+  );
 
   test.each([['{'], ['[]'], ['{"weight_map":{"a":3}}']])('is refused with the index %s', async (index) => {
     await writeFile(join(folder, 'model.safetensors.index.json'), index);
@@ -96,7 +112,9 @@ describe('the tensors of a stage', () => {
     weights.set('model.layers.0.self_attn.k_proj.weight', { shape: [12, 24], values: new Float32Array(288) });
     weights.set('model.layers.2.self_attn.q_norm.weight', { shape: [6], values: new Float32Array(6) });
     weights.set('model.layers.2.self_attn.rotary_emb.inv_freq', { shape: [3], values: new Float32Array(3) });
-    const problems = checkModelTensors(model, { first: 0, end: 3 }, sourceOf(weights)).map(({ path, message }) => `${path}: ${message}`);
+    const problems = checkModelTensors(model, { first: 0, end: 3 }, sourceOf(weights)).map(
+      ({ path, message }) => `${path}: ${message}`,
+    );
     expect(problems).toEqual([
       "model.layers.0.self_attn.k_proj.weight: has shape [12,24]; the model's config gives [12,12]",
       'model.layers.1.mlp.up_proj.weight: the tensor is missing; expected shape [20,12]',

@@ -2,7 +2,12 @@ import { type Tensor2D, type Tensor3D, tensor1d, tensor2d, tensor3d } from '@ten
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type LowRankOperands, backwardLowRank, forwardLowRank } from '../../../exec/adapter/low-rank.ts';
 import { BACKEND_NAMES, type Backend } from '../../../exec/backend/backend.ts';
-import { type AttentionContext, backwardAttention, chunkMask, forwardAttention } from '../../../exec/model/attention.ts';
+import {
+  type AttentionContext,
+  backwardAttention,
+  chunkMask,
+  forwardAttention,
+} from '../../../exec/model/attention.ts';
 import { layOutBatch } from '../../../exec/model/batch-layout.ts';
 import { backwardHead, forwardHead } from '../../../exec/model/loss-head.ts';
 import { backwardRmsNorm, forwardRmsNorm } from '../../../exec/model/rms-norm.ts';
@@ -34,7 +39,8 @@ const expectRightGradient = ({ at, output, gradient }: Differentiable): void => 
   expect(length).toBeGreaterThan(0);
   for (const seed of [1, 2, 3]) {
     const direction = randomValues(at.length, seed);
-    const moved = (sign: number): number => dot(output(at.map((value, index) => value + sign * DISTANCE * direction[index]!)), weights);
+    const moved = (sign: number): number =>
+      dot(output(at.map((value, index) => value + sign * DISTANCE * direction[index]!)), weights);
     const slope = (moved(1) - moved(-1)) / (2 * DISTANCE);
     expect(Math.abs(slope - dot(exact, direction)) / length).toBeLessThan(2e-3);
   }
@@ -66,7 +72,8 @@ describe.each(BACKEND_NAMES)('against finite differences on %s, the gradient is 
     const matrix = (values: Float32Array): Tensor2D => tensor2d(values, [ROWS, 6]);
     const at = randomValues(ROWS * 6, 3, 3);
     const other = matrix(randomValues(ROWS * 6, 4, 2));
-    const run = (x: Float32Array) => (input === 'gate' ? forwardSwiglu(matrix(x), other) : forwardSwiglu(other, matrix(x)));
+    const run = (x: Float32Array) =>
+      input === 'gate' ? forwardSwiglu(matrix(x), other) : forwardSwiglu(other, matrix(x));
     expectRightGradient({
       at,
       output: (x) => data(run(x).output),
@@ -75,7 +82,10 @@ describe.each(BACKEND_NAMES)('against finite differences on %s, the gradient is 
   });
 
   test('rotary position embedding', () => {
-    const rotation = rotationOf(rotaryFrequencies(model), Int32Array.from({ length: ROWS }, (_, token) => 3 * token));
+    const rotation = rotationOf(
+      rotaryFrequencies(model),
+      Int32Array.from({ length: ROWS }, (_, token) => 3 * token),
+    );
     const half = halfRotation(model.headSize);
     const heads = (values: Float32Array): Tensor3D => tensor3d(values, [2, ROWS, model.headSize]);
     expectRightGradient({
@@ -89,7 +99,11 @@ describe.each(BACKEND_NAMES)('against finite differences on %s, the gradient is 
     const { headCount, keyValueHeadCount, headSize } = model;
     const rows = [3, 4, 1].map((length, index) => randomRow(model, length, 0, index + 1));
     const layout = layOutBatch(batchOf(0, [partOf(0, rows.slice(0, 2)), partOf(1, rows.slice(2))]));
-    const widths = { queries: headCount * headSize, keys: keyValueHeadCount * headSize, values: keyValueHeadCount * headSize };
+    const widths = {
+      queries: headCount * headSize,
+      keys: keyValueHeadCount * headSize,
+      values: keyValueHeadCount * headSize,
+    };
     const inputs = Object.fromEntries(
       Object.entries(widths).map(([part, width], index) => [part, randomValues(layout.tokens * width, 10 + index)]),
     ) as Record<keyof typeof widths, Float32Array>;
@@ -111,45 +125,83 @@ describe.each(BACKEND_NAMES)('against finite differences on %s, the gradient is 
         at: inputs[input],
         output: (x) => data(run(x).output),
         gradient: (g) =>
-          data(backwardAttention(context(), run(inputs[input]).saved, tensor2d(g, [layout.tokens, widths.queries]))[input]),
+          data(
+            backwardAttention(context(), run(inputs[input]).saved, tensor2d(g, [layout.tokens, widths.queries]))[input],
+          ),
       });
     });
   });
 
   test.each(['x', 'A', 'B'] as const)('the low-rank path with dropout by %s', (input) => {
     const [width, rank, out] = [6, 2, 5];
-    const given = { x: randomValues(ROWS * width, 20), A: randomValues(width * rank, 21), B: randomValues(out * rank, 22) };
-    const mask = tensor2d(randomValues(ROWS * width, 23).map((value) => (value > 0 ? 2 : 0)), [ROWS, width]);
+    const given = {
+      x: randomValues(ROWS * width, 20),
+      A: randomValues(width * rank, 21),
+      B: randomValues(out * rank, 22),
+    };
+    const mask = tensor2d(
+      randomValues(ROWS * width, 23).map((value) => (value > 0 ? 2 : 0)),
+      [ROWS, width],
+    );
     const operands = ({ A, B }: typeof given): LowRankOperands => {
       const transposed = (values: Float32Array, rows: number): Tensor2D =>
-        tensor2d(values.map((_, i) => values[(i % rows) * rank + Math.floor(i / rows)]!), [rank, rows]);
-      return { down: tensor2d(A, [width, rank]), downTransposed: transposed(A, width), upTransposed: tensor2d(B, [out, rank]), up: transposed(B, out), scale: 1.5 };
+        tensor2d(
+          values.map((_, i) => values[(i % rows) * rank + Math.floor(i / rows)]!),
+          [rank, rows],
+        );
+      const scaled = (values: Float32Array): Float32Array => values.map((value) => 1.5 * value);
+      return {
+        scaledDown: tensor2d(scaled(A), [width, rank]),
+        up: transposed(B, out),
+        scaledUpTransposed: tensor2d(scaled(B), [out, rank]),
+        downTransposed: transposed(A, width),
+      };
     };
     const run = (changed: typeof given) => forwardLowRank(operands(changed), tensor2d(changed.x, [ROWS, width]), mask);
     const masked = given.x.map((value, i) => value * data(mask)[i]!);
-    const inputTransposed = tensor2d(masked.map((_, i) => masked[(i % ROWS) * width + Math.floor(i / ROWS)]!), [width, ROWS]);
+    const inputTransposed = tensor2d(
+      masked.map((_, i) => masked[(i % ROWS) * width + Math.floor(i / ROWS)]!),
+      [width, ROWS],
+    );
     expectRightGradient({
       at: given[input],
       output: (x) => data(run({ ...given, [input]: x }).delta),
       gradient: (g) => {
         const gradient = tensor2d(g, [ROWS, out]);
-        const result = backwardLowRank({ operands: operands(given), saved: run(given).saved, inputTransposed, gradient, needsInput: true });
+        const result = backwardLowRank({
+          operands: operands(given),
+          saved: run(given).saved,
+          inputTransposed,
+          gradient,
+          needsInput: true,
+        });
         return data(input === 'x' ? result.input! : result[input]);
       },
     });
   });
 
   test('final norm, LM head and cross-entropy', async () => {
-    const batch = batchOf(0, [partOf(0, [randomRow(model, 4, 2, 1)]), partOf(1, [randomRow(model, 3, 0, 2), randomRow(model, 2, 2, 3)])]);
+    const batch = batchOf(0, [
+      partOf(0, [randomRow(model, 4, 2, 1)]),
+      partOf(1, [randomRow(model, 3, 0, 2), randomRow(model, 2, 2, 3)]),
+    ]);
     const { hiddenSize, vocabularySize } = model;
     const tokens = 9;
     const table = randomValues(vocabularySize * hiddenSize, 30);
     const backward = tensor2d(table, [vocabularySize, hiddenSize]);
-    const forward = tensor2d(table.map((_, i) => table[(i % vocabularySize) * hiddenSize + Math.floor(i / vocabularySize)]!), [hiddenSize, vocabularySize]);
-    const weights = { norm: tensor1d(randomValues(hiddenSize, 31)), normEpsilon: 1e-5, linear: { forward, backward, bias: undefined } };
+    const forward = tensor2d(
+      table.map((_, i) => table[(i % vocabularySize) * hiddenSize + Math.floor(i / vocabularySize)]!),
+      [hiddenSize, vocabularySize],
+    );
+    const weights = {
+      norm: tensor1d(randomValues(hiddenSize, 31)),
+      normEpsilon: 1e-5,
+      linear: { forward, backward, bias: undefined },
+    };
     const at = randomValues(tokens * hiddenSize, 32);
     const run = (x: Float32Array) => forwardHead(weights, tensor2d(x, [tokens, hiddenSize]), batch, backend);
-    const total = async (x: Float32Array): Promise<number> => (await run(x).losses).reduce((sum, { loss }) => sum + loss, 0);
+    const total = async (x: Float32Array): Promise<number> =>
+      (await run(x).losses).reduce((sum, { loss }) => sum + loss, 0);
     const exact = data(backwardHead(weights, run(at).saved, batch, tokens));
     const direction = randomValues(at.length, 33);
     const moved = (sign: number): Float32Array => at.map((value, index) => value + sign * DISTANCE * direction[index]!);

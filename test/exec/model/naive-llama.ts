@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import { adapterScale } from '../../../core/job.ts';
 import type { Model, ModuleName } from '../../../core/model/model.ts';
@@ -40,7 +41,9 @@ export const naiveLossAndGradients = (naive: NaiveCase): NaiveResult => {
   };
   return scoped(() => {
     const value = loss(...matrices).dataSync()[0]!;
-    const gradients = tf.grads(loss)(matrices).map((gradient) => gradient.dataSync() as Float32Array);
+    const gradients = tf
+      .grads(loss)(matrices)
+      .map((gradient) => gradient.dataSync() as Float32Array);
     return { loss: value, gradients: new Map(names.map((name, index) => [name, gradients[index]!])) };
   });
 };
@@ -54,19 +57,33 @@ const rowLoss = (naive: NaiveCase, lora: ReadonlyMap<string, tf.Tensor>, row: Ro
   const { model } = naive;
   let x = tf.gather(frozen(naive, 'model.embed_tokens.weight'), tf.tensor1d(row.tokens, 'int32'));
   for (let layer = 0; layer < model.layerCount; layer++) {
-    const linear = (module: ModuleName, input: tf.Tensor): tf.Tensor => adaptedLinear(naive, lora, { layer, module, rowIndex }, input);
+    const linear = (module: ModuleName, input: tf.Tensor): tf.Tensor =>
+      adaptedLinear(naive, lora, { layer, module, rowIndex }, input);
     const normed = rmsNorm(x, frozen(naive, `model.layers.${layer}.input_layernorm.weight`), model.rmsNormEpsilon);
     const attended = attention(model, linear('q_proj', normed), linear('k_proj', normed), linear('v_proj', normed));
     x = tf.add(x, linear('o_proj', attended));
-    const again = rmsNorm(x, frozen(naive, `model.layers.${layer}.post_attention_layernorm.weight`), model.rmsNormEpsilon);
+    const again = rmsNorm(
+      x,
+      frozen(naive, `model.layers.${layer}.post_attention_layernorm.weight`),
+      model.rmsNormEpsilon,
+    );
     const gate = linear('gate_proj', again);
     x = tf.add(x, linear('down_proj', tf.mul(tf.mul(gate, tf.sigmoid(gate)), linear('up_proj', again))));
   }
   const normed = rmsNorm(x, frozen(naive, 'model.norm.weight'), model.rmsNormEpsilon);
   const head = frozen(naive, model.tiedEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight');
   const logProbabilities = tf.logSoftmax(tf.matMul(normed, head, false, true));
-  const chosen = tf.oneHot(tf.tensor1d(row.targets.map((target) => Math.max(target, 0)), 'int32'), model.vocabularySize);
-  const counted = tf.tensor2d(Float32Array.from(row.targets, (target) => (target === NO_TARGET ? 0 : 1)), [row.targets.length, 1]);
+  const chosen = tf.oneHot(
+    tf.tensor1d(
+      row.targets.map((target) => Math.max(target, 0)),
+      'int32',
+    ),
+    model.vocabularySize,
+  );
+  const counted = tf.tensor2d(
+    Float32Array.from(row.targets, (target) => (target === NO_TARGET ? 0 : 1)),
+    [row.targets.length, 1],
+  );
   return tf.neg(tf.sum(tf.mul(tf.mul(logProbabilities, chosen), counted)));
 };
 
@@ -76,7 +93,12 @@ interface Place {
   readonly rowIndex: number;
 }
 
-const adaptedLinear = (naive: NaiveCase, lora: ReadonlyMap<string, tf.Tensor>, place: Place, x: tf.Tensor): tf.Tensor => {
+const adaptedLinear = (
+  naive: NaiveCase,
+  lora: ReadonlyMap<string, tf.Tensor>,
+  place: Place,
+  x: tf.Tensor,
+): tf.Tensor => {
   const { layer, module, rowIndex } = place;
   const { adapter, seed } = naive.setup;
   const path = modulePath(layer, module);
@@ -87,10 +109,16 @@ const adaptedLinear = (naive: NaiveCase, lora: ReadonlyMap<string, tf.Tensor>, p
   let input = x;
   if (naive.dropoutStep !== null && adapter.dropout > 0) {
     const key = { seed, step: naive.dropoutStep, layer, module };
-    input = tf.mul(x, tf.tensor2d(dropoutMask(key, { lengths: [tokens], firstRow: rowIndex }, width, adapter.dropout), [tokens, width]));
+    input = tf.mul(
+      x,
+      tf.tensor2d(dropoutMask(key, { lengths: [tokens], firstRow: rowIndex }, width, adapter.dropout), [tokens, width]),
+    );
   }
   const inner = tf.matMul(input, lora.get(peftName(layer, module, 'A'))!, false, true);
-  return tf.add(output, tf.mul(tf.matMul(inner, lora.get(peftName(layer, module, 'B'))!, false, true), adapterScale(adapter)));
+  return tf.add(
+    output,
+    tf.mul(tf.matMul(inner, lora.get(peftName(layer, module, 'B'))!, false, true), adapterScale(adapter)),
+  );
 };
 
 const rmsNorm = (x: tf.Tensor, weight: tf.Tensor, epsilon: number): tf.Tensor =>
@@ -98,13 +126,16 @@ const rmsNorm = (x: tf.Tensor, weight: tf.Tensor, epsilon: number): tf.Tensor =>
 
 const attention = (model: Model, queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor): tf.Tensor => {
   const tokens = queries.shape[0];
-  const head = (tensor: tf.Tensor, index: number): tf.Tensor => tf.slice(tensor, [0, index * model.headSize], [tokens, model.headSize]);
+  const head = (tensor: tf.Tensor, index: number): tf.Tensor =>
+    tf.slice(tensor, [0, index * model.headSize], [tokens, model.headSize]);
   const group = model.headCount / model.keyValueHeadCount;
   const outputs = Array.from({ length: model.headCount }, (_, index) => {
     const query = rotary(model, head(queries, index));
     const key = rotary(model, head(keys, Math.floor(index / group)));
     const scores = tf.div(tf.matMul(query, key, false, true), Math.sqrt(model.headSize));
-    const future = tf.tensor2d(Array.from({ length: tokens }, (_, q) => Array.from({ length: tokens }, (_, k) => (k > q ? -1e30 : 0))));
+    const future = tf.tensor2d(
+      Array.from({ length: tokens }, (_, q) => Array.from({ length: tokens }, (_, k) => (k > q ? -1e30 : 0))),
+    );
     return tf.matMul(tf.softmax(tf.add(scores, future)), head(values, Math.floor(index / group)));
   });
   return tf.concat(outputs, 1);
@@ -116,10 +147,15 @@ const rotary = (model: Model, x: tf.Tensor): tf.Tensor => {
   const half = model.headSize / 2;
   const angle = (place: number, pair: number): number => place * frequency(model, pair);
   const table = (of: (angle: number) => number): tf.Tensor =>
-    tf.tensor2d(Array.from({ length: tokens }, (_, place) => Array.from({ length: half }, (_, pair) => of(angle(place, pair)))));
+    tf.tensor2d(
+      Array.from({ length: tokens }, (_, place) => Array.from({ length: half }, (_, pair) => of(angle(place, pair)))),
+    );
   const [cosines, sines] = [table(Math.cos), table(Math.sin)];
   const [first, second] = [tf.slice(x, [0, 0], [tokens, half]), tf.slice(x, [0, half], [tokens, half])];
-  return tf.concat([tf.sub(tf.mul(first, cosines), tf.mul(second, sines)), tf.add(tf.mul(second, cosines), tf.mul(first, sines))], 1);
+  return tf.concat(
+    [tf.sub(tf.mul(first, cosines), tf.mul(second, sines)), tf.add(tf.mul(second, cosines), tf.mul(first, sines))],
+    1,
+  );
 };
 
 const frequency = ({ ropeTheta, ropeScaling: scaling, headSize }: Model, pair: number): number => {

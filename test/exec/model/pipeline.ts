@@ -27,7 +27,13 @@ export const openPipeline = async (
   const ends = [...cuts, model.layerCount];
   const stages: Stage[] = [];
   for (const [index, endLayer] of ends.entries()) {
-    const stage = await createStage({ model, source: sourceOf(weights), backend, firstLayer: ends[index - 1] ?? 0, endLayer });
+    const stage = await createStage({
+      model,
+      source: sourceOf(weights),
+      backend,
+      firstLayer: ends[index - 1] ?? 0,
+      endLayer,
+    });
     if (E.isLeft(stage)) throw new Error(stage.left.map(({ path, message }) => `${path}: ${message}`).join('\n'));
     stages.push(stage.right);
   }
@@ -53,18 +59,24 @@ export const openPipeline = async (
   };
 };
 
-const DESCENT_EPSILON = 2 ** 20;
+const DESCENT_EPSILON = 2 ** 60;
 
 /** AdamW without memory and with ε ≫ |g| moves the weights by −g: a step then shows the accumulated gradient. */
 export const descent = adamW({ learningRate: DESCENT_EPSILON, epsilon: DESCENT_EPSILON, beta1: 0, beta2: 0 });
 
 /** Gradients that a step with `descent` applied, by PEFT's key. */
-export const appliedGradients = (before: readonly NamedArray[], after: readonly NamedArray[]): ReadonlyMap<string, Float32Array> => {
+export const appliedGradients = (
+  before: readonly NamedArray[],
+  after: readonly NamedArray[],
+): ReadonlyMap<string, Float32Array> => {
   const later = new Map(after.map(({ name, values }) => [name, values]));
-  return new Map(before.map(({ name, values }) => [name, values.map((value, index) => value - later.get(name)![index]!)]));
+  return new Map(
+    before.map(({ name, values }) => [name, values.map((value, index) => value - later.get(name)![index]!)]),
+  );
 };
 
-export const largestEntry = (values: Float32Array): number => values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+export const largestEntry = (values: Float32Array): number =>
+  values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 
 /** Largest difference of two arrays relative to the largest expected entry, or to `floor` where that is larger. */
 export const relativeDifference = (actual: Float32Array, expected: Float32Array, floor = 1e-12): number =>

@@ -11,8 +11,13 @@ import { adamW, batchOf, partOf, randomRow, randomWeights, setupOf, sourceOf, ti
 
 const model = tinyModel({ layerCount: 3 });
 const weights = randomWeights(model, 1);
-const rowsOf = (adapter: number, lengths: readonly number[]) => lengths.map((length, index) => randomRow(model, length, 1, 50 * adapter + index));
-const PARTS: readonly BatchPart[] = [partOf(0, rowsOf(0, [5, 3])), partOf(1, rowsOf(1, [7])), partOf(2, rowsOf(2, [2, 2, 6]))];
+const rowsOf = (adapter: number, lengths: readonly number[]) =>
+  lengths.map((length, index) => randomRow(model, length, 1, 50 * adapter + index));
+const PARTS: readonly BatchPart[] = [
+  partOf(0, rowsOf(0, [5, 3])),
+  partOf(1, rowsOf(1, [7])),
+  partOf(2, rowsOf(2, [2, 2, 6])),
+];
 
 describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
   let backend: Backend;
@@ -21,12 +26,22 @@ describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
   });
 
   /** Trains the adapters of the parts together and returns each step's losses and the final weights, by adapter. */
-  const train = async (parts: readonly BatchPart[], options: { cuts?: readonly number[]; steps?: number; optimizer?: typeof descent } = {}) => {
+  const train = async (
+    parts: readonly BatchPart[],
+    options: { cuts?: readonly number[]; steps?: number; optimizer?: typeof descent } = {},
+  ) => {
     const pipeline = await openPipeline(backend, model, weights, options.cuts);
     const adapters = parts.map(({ adapter }) => adapter);
     for (const adapter of adapters) {
-      const targetModules = adapter === 1 ? (['down_proj', 'o_proj'] as const) : (['q_proj', 'v_proj', 'up_proj'] as const);
-      pipeline.load(setupOf(adapter, { rank: adapter + 1, dropout: adapter === 2 ? 0.3 : 0, targetModules }, { optimizer: options.optimizer ?? adamW({ learningRate: 0.05 }) }));
+      const targetModules =
+        adapter === 1 ? (['down_proj', 'o_proj'] as const) : (['q_proj', 'v_proj', 'up_proj'] as const);
+      pipeline.load(
+        setupOf(
+          adapter,
+          { rank: adapter + 1, dropout: adapter === 2 ? 0.3 : 0, targetModules },
+          { optimizer: options.optimizer ?? adamW({ learningRate: 0.05 }) },
+        ),
+      );
     }
     const losses = new Map<number, number[]>(adapters.map((adapter) => [adapter, []]));
     for (let step = 0; step < (options.steps ?? 3); step++) {
@@ -54,12 +69,15 @@ describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
     }
   });
 
-  test.each([[[1]], [[2]], [[1, 2]]])('trains alike whether the model is whole or cut before layers %j', async (cuts) => {
-    const whole = await train(PARTS);
-    const cut = await train(PARTS, { cuts });
-    expect(cut.losses).toEqual(whole.losses);
-    expect(cut.trained).toEqual(whole.trained);
-  });
+  test.each([[[1]], [[2]], [[1, 2]]])(
+    'trains alike whether the model is whole or cut before layers %j',
+    async (cuts) => {
+      const whole = await train(PARTS);
+      const cut = await train(PARTS, { cuts });
+      expect(cut.losses).toEqual(whole.losses);
+      expect(cut.trained).toEqual(whole.trained);
+    },
+  );
 
   test('accumulates the microbatches of a mini-batch to the gradient of the whole', async () => {
     const rows = rowsOf(0, [5, 3, 4]);
@@ -79,16 +97,25 @@ describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
     const split = await gradientsOf(rows.map((row) => ({ ...whole, rows: [row] })));
     const largest = Math.max(...[...expected.values()].map(largestEntry));
     expect(largest).toBeGreaterThan(1e-3);
-    for (const [key, gradient] of split) expect(relativeDifference(gradient, expected.get(key)!, largest), key).toBeLessThan(1e-5);
+    for (const [key, gradient] of split)
+      expect(relativeDifference(gradient, expected.get(key)!, largest), key).toBeLessThan(1e-5);
   });
 
   test('evaluates without dropout, without keeping anything and without moving the next training masks', async () => {
     const pipeline = await openPipeline(backend, model, weights);
-    pipeline.load(setupOf(0, { dropout: 0.5, targetModules: ['q_proj', 'down_proj'] }, { optimizer: adamW({ learningRate: 0.1 }) }));
+    pipeline.load(
+      setupOf(0, { dropout: 0.5, targetModules: ['q_proj', 'down_proj'] }, { optimizer: adamW({ learningRate: 0.1 }) }),
+    );
     const losses: number[][] = [];
     for (const evaluations of [0, 2]) {
       pipeline.stages[0]!.release(0);
-      pipeline.load(setupOf(0, { dropout: 0.5, targetModules: ['q_proj', 'down_proj'] }, { optimizer: adamW({ learningRate: 0.1 }) }));
+      pipeline.load(
+        setupOf(
+          0,
+          { dropout: 0.5, targetModules: ['q_proj', 'down_proj'] },
+          { optimizer: adamW({ learningRate: 0.1 }) },
+        ),
+      );
       const seen: number[] = [];
       for (let step = 0; step < 3; step++) {
         for (let evaluation = 0; evaluation < evaluations; evaluation++) {
@@ -111,7 +138,8 @@ describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
   test('holds no more tensors after 50 iterations than after the first', async () => {
     const before = memory().numTensors;
     const pipeline = await openPipeline(backend, model, weights, [1]);
-    for (const { adapter } of PARTS) pipeline.load(setupOf(adapter, { dropout: adapter === 0 ? 0.2 : 0, targetModules: ['k_proj', 'gate_proj'] }));
+    for (const { adapter } of PARTS)
+      pipeline.load(setupOf(adapter, { dropout: adapter === 0 ? 0.2 : 0, targetModules: ['k_proj', 'gate_proj'] }));
     const iterate = async (microbatch: number): Promise<number> => {
       await pipeline.forward(batchOf(microbatch, PARTS));
       pipeline.backward(microbatch);
@@ -154,13 +182,24 @@ describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
   test('reports an adapter whose gradient is not finite, and no other', async () => {
     const reported: number[] = [];
     const stage = await createStage({
-      model, source: sourceOf(weights), backend, firstLayer: 1, endLayer: 2, onNonFinite: (adapter) => reported.push(adapter),
+      model,
+      source: sourceOf(weights),
+      backend,
+      firstLayer: 1,
+      endLayer: 2,
+      onNonFinite: (adapter) => reported.push(adapter),
     });
     if (E.isLeft(stage)) throw new Error('the stage did not load');
     const parts = PARTS.slice(0, 2);
     parts.forEach(({ adapter }) => stage.right.load(setupOf(adapter)));
     const tokens = parts.flatMap(({ rows }) => rows).reduce((sum, row) => sum + row.tokens.length, 0);
-    const hidden = (last: number) => tensor2d(Float32Array.from({ length: tokens * model.hiddenSize }, (_, i) => (i === tokens * model.hiddenSize - 1 ? last : 0.1)), [tokens, model.hiddenSize]);
+    const hidden = (last: number) =>
+      tensor2d(
+        Float32Array.from({ length: tokens * model.hiddenSize }, (_, i) =>
+          i === tokens * model.hiddenSize - 1 ? last : 0.1,
+        ),
+        [tokens, model.hiddenSize],
+      );
     const result = stage.right.forward(batchOf(0, parts), hidden(0.1), { keep: true });
     if (result.kind === 'hidden') result.hidden.dispose();
     stage.right.backward(0, hidden(Infinity))?.dispose();
@@ -175,7 +214,9 @@ describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
     pipeline.load(setupOf(0));
     const silent = { tokens: Int32Array.of(3, 4), targets: Int32Array.of(NO_TARGET, NO_TARGET) };
     const single = { tokens: Int32Array.of(5), targets: Int32Array.of(6) };
-    expect(await pipeline.forward(batchOf(0, [{ adapter: 0, rows: [silent], lossScale: 1 }]))).toEqual([{ adapter: 0, loss: 0 }]);
+    expect(await pipeline.forward(batchOf(0, [{ adapter: 0, rows: [silent], lossScale: 1 }]))).toEqual([
+      { adapter: 0, loss: 0 },
+    ]);
     const before = await pipeline.weights(0);
     pipeline.backward(0);
     pipeline.step(0);

@@ -35,11 +35,18 @@ export const randomValues = (size: number, seed: number, range = 1): Float32Arra
 };
 
 /** A whole model's weights: norms around one, matrices small enough to keep activations near one. */
-export const randomWeights = (model: Model, seed: number): ReadonlyMap<string, { shape: readonly number[]; values: Float32Array }> =>
+export const randomWeights = (
+  model: Model,
+  seed: number,
+): ReadonlyMap<string, { shape: readonly number[]; values: Float32Array }> =>
   new Map(
     stageTensors(model, { first: 0, end: model.layerCount }).map(([name, shape], index) => {
       const size = shape.reduce((product, length) => product * length, 1);
-      const values = randomValues(size, seed * 1000 + index, name.includes('norm') ? 0.5 : 1.5 / Math.sqrt(shape.at(-1)!));
+      const values = randomValues(
+        size,
+        seed * 1000 + index,
+        name.includes('norm') ? 0.5 : 1.5 / Math.sqrt(shape.at(-1)!),
+      );
       return [name, { shape, values: name.includes('norm') ? values.map((value) => 1 + value) : values }];
     }),
   );
@@ -60,7 +67,11 @@ export const adamW = (changes: Partial<AdamW> = {}): AdamW => ({
   ...changes,
 });
 
-export const setupOf = (index: number, adapter: Partial<LoraAdapter> = {}, changes: Partial<AdapterSetup> = {}): AdapterSetup => ({
+export const setupOf = (
+  index: number,
+  adapter: Partial<LoraAdapter> = {},
+  changes: Partial<AdapterSetup> = {},
+): AdapterSetup => ({
   index,
   name: `adapter-${index}`,
   adapter: { type: 'lora', rank: 2, alpha: 4, dropout: 0, targetModules: ['q_proj', 'v_proj'], ...adapter },
@@ -71,10 +82,13 @@ export const setupOf = (index: number, adapter: Partial<LoraAdapter> = {}, chang
 
 /** A training row of random tokens; every position from `prompt` on predicts a random token. */
 export const randomRow = (model: Model, length: number, prompt: number, seed: number): Row => {
-  const token = (value: number): number => Math.min(Math.floor(((value + 1) / 2) * model.vocabularySize), model.vocabularySize - 1);
+  const token = (value: number): number =>
+    Math.min(Math.floor(((value + 1) / 2) * model.vocabularySize), model.vocabularySize - 1);
   return {
     tokens: Int32Array.from(randomValues(length, seed), token),
-    targets: Int32Array.from(randomValues(length, seed + 1), (value, place) => (place < prompt ? NO_TARGET : token(value))),
+    targets: Int32Array.from(randomValues(length, seed + 1), (value, place) =>
+      place < prompt ? NO_TARGET : token(value),
+    ),
   };
 };
 
@@ -103,7 +117,9 @@ export const arbitraryModel: fc.Arbitrary<Model> = fc
       { type: 'llama3', factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalMaxPositions: 16 },
     ),
   })
-  .map(({ group, pairs, ...sizes }) => tinyModel({ ...sizes, headCount: sizes.keyValueHeadCount * group, headSize: 2 * pairs }));
+  .map(({ group, pairs, ...sizes }) =>
+    tinyModel({ ...sizes, headCount: sizes.keyValueHeadCount * group, headSize: 2 * pairs }),
+  );
 
 export const arbitraryAdapter: fc.Arbitrary<LoraAdapter> = fc.record({
   type: fc.constantFrom('lora', 'rslora'),
@@ -114,7 +130,10 @@ export const arbitraryAdapter: fc.Arbitrary<LoraAdapter> = fc.record({
 });
 
 /** Lengths and prompt lengths of the rows of one part. */
-export const arbitraryRows = fc.array(fc.record({ length: fc.integer({ min: 1, max: 6 }), prompt: fc.integer({ min: 0, max: 4 }) }), {
-  minLength: 1,
-  maxLength: 3,
-});
+export const arbitraryRows = fc.array(
+  fc.record({ length: fc.integer({ min: 1, max: 6 }), prompt: fc.integer({ min: 0, max: 4 }) }),
+  {
+    minLength: 1,
+    maxLength: 3,
+  },
+);

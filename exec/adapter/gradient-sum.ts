@@ -1,0 +1,57 @@
+import { type Rank, type Tensor1D, type Tensor2D, add, concat, reshape, sum } from '@tensorflow/tfjs-core';
+import type { Backend } from '../backend/backend.ts';
+import { release, scoped } from '../backend/scope.ts';
+import type { ParameterLayout } from './parameter-layout.ts';
+
+/** Gradients of an adapter's matrices by PEFT's key, each in the shape its segment has. */
+export type AdapterGradients = ReadonlyMap<string, Tensor2D>;
+
+/** The gradient of an adapter's parameter vector, summed over the microbatches of a mini-batch. */
+export interface GradientSum {
+  /** Adds the gradients of one microbatch, which it takes over; throws if one of the layout is missing. */
+  readonly add: (gradients: AdapterGradients) => void;
+  /** Hands out the sum and starts again from nothing; undefined where nothing was added. The caller disposes it. */
+  readonly take: () => Tensor1D | undefined;
+  /** Whether the sum is made of finite numbers. */
+  readonly isFinite: () => Promise<boolean>;
+  readonly dispose: () => void;
+}
+
+export const createGradientSum = (layout: ParameterLayout, backend: Backend): GradientSum => {
+  let total: Tensor1D | undefined;
+  return {
+    add: (gradients) => {
+      const previous = total;
+      total = scoped(() => {
+        const flat = flatten(layout, gradients);
+        return previous === undefined ? flat : add<Tensor1D>(previous, flat);
+      });
+      release([previous, ...gradients.values()]);
+    },
+    take: () => {
+      const taken = total;
+      total = undefined;
+      return taken;
+    },
+    isFinite: async () => {
+      const current = total;
+      if (current === undefined) return true;
+      // One NaN or infinity anywhere makes the sum one.
+      const check = scoped(() => sum(current));
+      const [value] = await backend.read(check);
+      check.dispose();
+      return Number.isFinite(value);
+    },
+    dispose: () => total?.dispose(),
+  };
+};
+
+/** All matrices are `[size, rank]`: row after row they are the vector. */
+const flatten = ({ segments }: ParameterLayout, gradients: AdapterGradients): Tensor1D => {
+  const matrices = segments.map(({ name }) => {
+    const gradient = gradients.get(name);
+    if (gradient === undefined) throw new Error(`no gradient for ${name}`);
+    return gradient;
+  });
+  return reshape<Rank.R1>(concat(matrices, 0), [-1]);
+};
