@@ -1,4 +1,5 @@
 import { benchBubbles } from './bubbles.ts';
+import { benchExecutorSpeed } from './executor-speed.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchPlanMemory } from './plan-memory.ts';
 import { benchSimulatorSpeed } from './simulator-speed.ts';
@@ -11,6 +12,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   simulator: benchSimulatorSpeed,
   'plan-memory': benchPlanMemory,
   isolation: benchIsolation,
+  executor: benchExecutorSpeed,
 };
 
 const names = process.argv.slice(2);
