@@ -1,6 +1,6 @@
-import { formatProblems, type Problems } from '../core/problem.ts';
+import type { Problems } from '../core/problem.ts';
 import { formatPlanError, type PlanError } from '../core/planners/plan-error.ts';
-import { formatExecError, type ExecError, type FileProblems } from '../exec/exec-error.ts';
+import { formatExecError, formatFile, type ExecError, type FileProblems } from '../exec/exec-error.ts';
 
 /** Why a command ends without its result. */
 export type Failure =
@@ -43,7 +43,7 @@ const EXECUTION_CODES: Partial<Record<ExecError['kind'], number>> = {
 export const formatFailure = (failure: Failure): string => {
   switch (failure.kind) {
     case 'badInput':
-      return failure.files.map(({ file, problems }) => formatProblems(file, problems)).join('\n');
+      return failure.files.map(formatFile).join('\n');
     case 'doesNotFit':
       return formatPlanError(failure.error);
     case 'outOfMemory':

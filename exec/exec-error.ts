@@ -23,7 +23,8 @@ export type ExecError =
 
 const MAX_PROBLEMS = 20;
 
-const formatFile = ({ file, problems: [first, ...rest] }: FileProblems): string => {
+/** The problems of one file, a line each; a long list is cut. */
+export const formatFile = ({ file, problems: [first, ...rest] }: FileProblems): string => {
   const shown = formatProblems(file, [first, ...rest.slice(0, MAX_PROBLEMS - 1)]);
   const hidden = rest.length + 1 - MAX_PROBLEMS;
   return hidden > 0 ? `${shown}\n${file}: and ${hidden} more` : shown;

@@ -41,8 +41,9 @@ const contenders = (own: Schedule): readonly (readonly [string, Schedule])[] => 
 /** `mlora compare`: plans and simulates an experiment under every schedule and prints one table. */
 export const compareCommand = (path: string, flags: CompareFlags): TE.TaskEither<Failure, void> =>
   pipe(
-    flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out),
-    TE.chain(() => pipe(openExperiment(path), TE.mapLeft(badFiles))),
+    openExperiment(path),
+    TE.mapLeft(badFiles),
+    TE.chainFirst(() => (flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out))),
     TE.map((open) => ({ experiment: open.experiment, results: contenders(open.experiment.schedule).map(runContender(open)) })),
     TE.chainFirst(({ experiment, results }) =>
       flags.out === undefined ? TE.right(undefined) : writeResults(flags.out, resultFiles(asSeenFrom(flags.out, experiment), results)),

@@ -34,8 +34,8 @@ interface Priced {
 /** `mlora simulate`: replays an experiment's plan, or a plan file, in virtual time. */
 export const simulateCommand = (path: string, flags: SimulateFlags): TE.TaskEither<Failure, void> =>
   pipe(
-    flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out),
-    TE.chain(() => (path.endsWith('.json') ? openPlan(path) : planFromExperiment(path, flags))),
+    path.endsWith('.json') ? openPlan(path) : planFromExperiment(path, flags),
+    TE.chainFirst(() => (flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out))),
     TE.bindW('simulation', ({ plan, cost, experiment }) => TE.fromEither(runSimulation(plan, cost, experiment.cluster))),
     TE.chainFirst((run) => (flags.out === undefined ? TE.right(undefined) : writeResults(flags.out, resultFiles(run, flags.out)))),
     TE.chainEitherK(({ simulation }) => finish(simulation, flags)),

@@ -37,8 +37,8 @@ interface Trained extends TrainableExperiment {
 /** `mlora train`: plans an experiment, simulates the plan, runs it for real and reports both. */
 export const trainCommand = (path: string, flags: TrainFlags): TE.TaskEither<Failure, void> =>
   pipe(
-    prepareFolder(flags.out),
-    TE.chain(() => openTrainable(path)),
+    openTrainable(path),
+    TE.chainFirst(() => prepareFolder(flags.out)),
     TE.bind('simulation', ({ plan, cost, experiment }) => TE.fromEither(runSimulation(plan, cost, experiment.cluster))),
     TE.bind('result', (trainable) => runTraining(trainable, flags)),
     TE.chain((trained) => finish(trained, flags)),
