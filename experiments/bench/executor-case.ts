@@ -101,7 +101,14 @@ const setupOf = (index: number): AdapterSetup => ({
   index,
   name: `adapter-${index}`,
   adapter: ADAPTER,
-  optimizer: { type: 'adamw', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+  optimizer: {
+    type: 'adamw',
+    learningRate: 1e-3,
+    learningRateRatio: 1,
+    schedule: { type: 'constant', warmup: 0 },
+    beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0,
+  },
+  iterations: 1000,
   seed: index,
 });
 

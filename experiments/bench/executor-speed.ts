@@ -7,6 +7,7 @@ import type { Backend } from '../../exec/backend/backend.ts';
 import { type Products, countKernels, openProducts } from '../../exec/backend/measure.ts';
 import { openBackend } from '../../exec/backend/open-backend.ts';
 import type { LayerRange } from '../../exec/checkpoint/model-tensors.ts';
+import { peftPassNs } from './peft-peer.ts';
 import { type OpenCase, type SpeedCase, openCase, passFlops, whole } from './executor-case.ts';
 
 /** Shape of the model under experiments/demo. */
@@ -38,6 +39,7 @@ export const benchExecutorSpeed = async (): Promise<void> => {
   const backend = opened.right;
   console.log(`backend ${backend.name}, one thread; FLOP of core/work, every position carries a loss; medians`);
   const smol = MODEL_PRESETS.get('SmolLM2-135M')!;
+  const shortSmol: Model = { ...smol, layerCount: 4 };
   const cases: readonly SpeedCase[] = [
     {
       name: 'shipped, 8 rows of 50',
@@ -67,6 +69,15 @@ export const benchExecutorSpeed = async (): Promise<void> => {
       rounds: 5,
     },
     {
+      name: 'SmolLM2-135M cut to 4 layers, with head, 2 rows of 128',
+      model: shortSmol,
+      range: whole(shortSmol),
+      adapters: 1,
+      rowsPerAdapter: 2,
+      rowTokens: 128,
+      rounds: 4,
+    },
+    {
       name: 'SmolLM2-135M, last 2 layers and head, 2 rows of 128',
       model: smol,
       range: { first: 28, end: 30 },
@@ -77,13 +88,37 @@ export const benchExecutorSpeed = async (): Promise<void> => {
     },
   ];
   const rows = [['case', 'tokens/s', 'GFLOP/s', 'matMul of the layers', 'ratio']];
-  for (const speedCase of cases) rows.push(await measureCase(backend, speedCase));
+  const passNs = new Map<SpeedCase, number>();
+  for (const speedCase of cases) {
+    const measured = await measureCase(backend, speedCase);
+    passNs.set(speedCase, measured.passNs);
+    rows.push(measured.row);
+  }
   console.log(formatTable(rows));
+  console.log(comparePeft(passNs));
   console.log(formatTable(await measureGroups(backend)));
   backend.dispose();
 };
 
-const measureCase = async (backend: Backend, speedCase: SpeedCase): Promise<string[]> => {
+/** The cases of whole models beside PyTorch + PEFT on one thread. */
+const comparePeft = (passNs: ReadonlyMap<SpeedCase, number>): string => {
+  const cases = [...passNs.keys()].filter(({ model, range }) => range.first === 0 && range.end === model.layerCount);
+  const peers = peftPassNs(cases);
+  if (peers === null) return 'no PyTorch + PEFT to compare with: set MLORA_PYTHON to a Python that has torch, transformers and peft';
+  const tokensPerSecond = ({ rowsPerAdapter, rowTokens }: SpeedCase, ns: number): number => (rowsPerAdapter * rowTokens * 1e9) / ns;
+  const rows = cases.map((speedCase, index) => {
+    const [ours, theirs] = [passNs.get(speedCase)!, peers[index]!];
+    return [speedCase.name, ...[ours, theirs].map((ns) => tokensPerSecond(speedCase, ns).toFixed(0)), (theirs / ours).toFixed(2)];
+  });
+  return formatTable([['tokens/s, one thread', 'mlora', 'PyTorch + PEFT', 'ratio'], ...rows]);
+};
+
+interface MeasuredCase {
+  readonly passNs: number;
+  readonly row: string[];
+}
+
+const measureCase = async (backend: Backend, speedCase: SpeedCase): Promise<MeasuredCase> => {
   const { model, range } = speedCase;
   const run = await openCase(backend, speedCase);
   const products = layerProducts(model, range, run.tokens);
@@ -101,13 +136,11 @@ const measureCase = async (backend: Backend, speedCase: SpeedCase): Promise<stri
   run.stage.dispose();
   const rate = passFlops(speedCase) / median(passNs);
   const own = products.flops / median(productNs);
-  return [
-    speedCase.name,
-    ((run.tokens * 1e9) / median(passNs)).toFixed(0),
-    rate.toFixed(1),
-    own.toFixed(1),
-    (rate / own).toFixed(2),
-  ];
+  const tokensPerSecond = (run.tokens * 1e9) / median(passNs);
+  return {
+    passNs: median(passNs),
+    row: [speedCase.name, tokensPerSecond.toFixed(0), rate.toFixed(1), own.toFixed(1), (rate / own).toFixed(2)],
+  };
 };
 
 const time = async (work: () => Promise<void> | void): Promise<number> => {
