@@ -2,11 +2,15 @@
 import { Command, Option } from 'commander';
 import { isLeft } from 'fp-ts/lib/Either.js';
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js';
+import { calibrateCommand, type CalibrateFlags } from './commands/calibrate.ts';
 import { compareCommand, type CompareFlags } from './commands/compare.ts';
+import { generateCommand, type GenerateFlags } from './commands/generate.ts';
+import { mergeCommand, type MergeFlags } from './commands/merge.ts';
 import { planCommand, type PlanFlags } from './commands/plan.ts';
 import { simulateCommand, type SimulateFlags } from './commands/simulate.ts';
 import { trainCommand, type TrainFlags } from './commands/train.ts';
 import { exitCodeOf, formatFailure, type Failure } from './failure.ts';
+import { numberArgument } from './number-argument.ts';
 
 /** Runs a command; the one place where a TaskEither is run and exit codes are set. */
 const runMain = async (command: TaskEither<Failure, void>): Promise<void> => {
@@ -26,6 +30,7 @@ program
   .description('print the plan of an experiment as JSON that `mlora simulate` reads')
   .argument('<experiment>', 'experiment file (YAML)')
   .option('--text', 'print one line of ops per device instead')
+  .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
   .action((path: string, flags: PlanFlags) => runMain(planCommand(path, flags)));
 
 program
@@ -34,6 +39,7 @@ program
   .argument('<experiment|plan>', 'experiment file (YAML) or plan file (.json)')
   .option('--json', 'print one JSON object and nothing else')
   .option('--out <folder>', 'write trace, timeline and report into a folder')
+  .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
   .action((path: string, flags: SimulateFlags) => runMain(simulateCommand(path, flags)));
 
 program
@@ -41,8 +47,19 @@ program
   .description('simulate an experiment, then train its adapters for real')
   .argument('<experiment>', 'experiment file (YAML) with a model folder and data files')
   .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
-  .option('--out <folder>', 'folder for adapters, traces and report', 'runs/latest')
+  .option('--out <folder>', 'folder for adapters, checkpoints, traces and report', 'runs/latest')
+  .option('--resume', 'go on from the checkpoints in the folder of --out')
+  .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
   .action((path: string, flags: TrainFlags) => runMain(trainCommand(path, flags)));
+
+program
+  .command('calibrate')
+  .description('measure short runs of an experiment on this machine and fit a device profile')
+  .argument('<experiment>', 'experiment file (YAML) with a model folder and data files')
+  .option('--out <file>', 'profile file to write', 'profile.json')
+  .option('--iterations <n>', 'iterations of each adapter in each of the two runs', numberArgument(1, true), 10)
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .action((path: string, flags: CalibrateFlags) => runMain(calibrateCommand(path, flags)));
 
 program
   .command('compare')
@@ -50,7 +67,29 @@ program
   .argument('<experiment>', 'experiment file (YAML)')
   .option('--json', 'print one JSON object and nothing else')
   .option('--out <folder>', 'write table and report into a folder')
+  .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
   .action((path: string, flags: CompareFlags) => runMain(compareCommand(path, flags)));
+
+program
+  .command('merge')
+  .description('write base model + adapter as a plain model folder')
+  .argument('<adapter>', 'adapter folder, as `mlora train` or PEFT writes it')
+  .requiredOption('--model <folder>', 'folder of the base model')
+  .requiredOption('--out <folder>', 'folder to write, which must not exist yet')
+  .action((adapter: string, flags: MergeFlags) => runMain(mergeCommand(adapter, flags)));
+
+program
+  .command('generate')
+  .description('continue a prompt with a model and an adapter')
+  .requiredOption('--model <folder>', 'folder of the base model')
+  .option('--adapter <folder>', 'adapter folder, as `mlora train` or PEFT writes it')
+  .requiredOption('--prompt <text>', 'text to continue')
+  .option('--chat', "put the prompt into the model's chat template, as a user's message")
+  .option('--max-tokens <n>', 'tokens to generate at most', numberArgument(1, true), 64)
+  .option('--temperature <t>', '0 takes the likeliest token every time', numberArgument(0, false), 0)
+  .option('--seed <s>', 'seed of the sampling', numberArgument(0, true), 0)
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .action((flags: GenerateFlags) => runMain(generateCommand(flags)));
 
 try {
   await program.parseAsync();

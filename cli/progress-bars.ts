@@ -10,6 +10,8 @@ export interface Progress {
 export interface ProgressJob {
   readonly name: string;
   readonly iterations: number;
+  /** Iterations that earlier runs have done. */
+  readonly done: number;
 }
 
 /** One bar per adapter on a terminal; a line per event that matters elsewhere. */
@@ -23,15 +25,16 @@ const createBars = (jobs: readonly ProgressJob[]): Progress => {
     Presets.rect,
   );
   const byName = new Map(
-    jobs.map(({ name, iterations }): [string, SingleBar] => [
+    jobs.map(({ name, iterations, done }): [string, SingleBar] => [
       name,
-      bars.create(iterations, 0, { name: name.padEnd(width), loss: '–', heldout: '' }),
+      bars.create(iterations, done, { name: name.padEnd(width), loss: '–', heldout: '' }),
     ]),
   );
   const heldout = new Map<string, string>();
   return {
     show: (event) => {
       if (event.kind === 'iteration') byName.get(event.adapter)?.update(event.iteration + 1, { loss: event.loss.toFixed(3) });
+      if (event.kind === 'failed') byName.get(event.adapter)?.update({ loss: String(event.loss), heldout: '  failed; the others go on' });
       if (event.kind !== 'heldout') return;
       const text = `${heldout.get(event.adapter) ?? '  held-out '}${event.moment === 'before' ? '' : ' → '}${event.loss.toFixed(3)}`;
       heldout.set(event.adapter, text);
@@ -52,6 +55,8 @@ const createLines = (jobs: readonly ProgressJob[]): Progress => {
           return write(`training on ${event.processIds.length} ranks, backend ${event.backend}`);
         case 'heldout':
           return write(`${event.adapter}: held-out loss ${event.moment} training ${event.loss.toFixed(4)}`);
+        case 'failed':
+          return write(`${event.adapter}: failed, the loss of iteration ${event.iteration + 1} is ${event.loss}; the others go on`);
         case 'saved':
           return write(`${event.adapter}: saved in ${event.folder}`);
         case 'iteration': {

@@ -3,7 +3,10 @@ import type { ShapePart } from './plan/plan.ts';
 /** What planning has to know of one adapter: how many iterations of which sizes, and when it may start. */
 export interface AdapterWorkload {
   readonly name: string;
+  /** Iterations of the whole job. */
   readonly iterations: number;
+  /** Iteration to start with; a job that was interrupted goes on there, one that has none left takes no part. Absent: 0. */
+  readonly firstIteration?: number;
   /** Pieces each mini-batch is split into. */
   readonly microbatches: number;
   readonly arrivalNs: number;
@@ -11,6 +14,9 @@ export interface AdapterWorkload {
   /** Size of microbatch `index` of `iteration`. */
   readonly part: (iteration: number, index: number) => PartSize;
 }
+
+/** Iteration an adapter's plan starts with. */
+export const firstIterationOf = ({ firstIteration = 0 }: AdapterWorkload): number => firstIteration;
 
 export type PartSize = Omit<ShapePart, 'adapter'>;
 

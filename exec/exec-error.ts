@@ -30,7 +30,7 @@ export const formatFile = ({ file, problems: [first, ...rest] }: FileProblems): 
   return hidden > 0 ? `${shown}\n${file}: and ${hidden} more` : shown;
 };
 
-const STOPPED = 'All ranks were stopped; adapters that were finished are kept. Run the same command again for the others.';
+const STOPPED = 'All ranks were stopped; adapters that were finished are kept. Run the same command with --resume to go on from the last checkpoints.';
 
 const formatWords = (lastWords: string): string => (lastWords.trim() === '' ? '' : `\nIts last words:\n${lastWords.trim()}`);
 

@@ -7,9 +7,13 @@ import { openInbox } from './transport/zeromq-transport.ts';
 
 /* Entry of a rank's process. It keeps nothing on disk, so it may be ended at any moment. */
 
+const HEARTBEAT_MS = 1000;
+
 const serve = async ({ rank, control, inbox }: RankSettings): Promise<void> => {
   const { endpoint, join } = await openInbox(inbox);
-  await serveRank(connectToCoordinator(rank, control), {
+  const port = connectToCoordinator(rank, control);
+  setInterval(() => port.send({ kind: 'alive' }), HEARTBEAT_MS).unref();
+  await serveRank(port, {
     endpoint,
     join: (setup) => join(setup.endpoints, setup.rank, setup.run),
     openEngine,

@@ -8,6 +8,8 @@ export interface AdapterSetup {
   readonly name: string;
   readonly adapter: Adapter;
   readonly optimizer: Optimizer;
+  /** Optimizer steps of the whole job: where its learning-rate schedule ends. */
+  readonly iterations: number;
   /** Initial values and dropout masks depend on the seed, the layer, the module and the step, never on the stage cut. */
   readonly seed: number;
 }
@@ -17,6 +19,12 @@ export interface NamedArray {
   readonly name: string;
   readonly shape: readonly number[];
   readonly values: Float32Array;
+}
+
+/** An adapter that has made `iteration` steps: its weights, and its optimizer's vectors as far as it is to go on. */
+export interface AdapterState {
+  readonly iteration: number;
+  readonly tensors: readonly NamedArray[];
 }
 
 /** Loss of one part of a microbatch: the sum over its targets times the part's `lossScale`, so that the microbatches of a mini-batch add up to its mean. */
@@ -39,7 +47,8 @@ export type ForwardResult =
  * The caller owns tensors it gets and disposes them; the stage owns what it keeps, and takes over `input` and `gradient`.
  */
 export interface Stage {
-  readonly load: (setup: AdapterSetup, initial?: readonly NamedArray[]) => void;
+  /** An adapter that has made `steps` steps needs its `state` as `initial`; weights are enough for evaluation. */
+  readonly load: (setup: AdapterSetup, initial?: readonly NamedArray[], steps?: number) => void;
   /** `input` is null on the first stage. With `keep: false` (evaluation) nothing is saved and dropout is off. */
   readonly forward: (batch: PackedBatch, input: Tensor2D | null, options: { readonly keep: boolean }) => ForwardResult;
   /** `gradient` is null on the last stage; returns the input gradient, null on the first stage. Accumulates adapter gradients. */
@@ -48,6 +57,8 @@ export interface Stage {
   readonly step: (adapter: number) => void;
   /** The adapter's weights on this stage under PEFT's names. */
   readonly weights: (adapter: number) => Promise<readonly NamedArray[]>;
+  /** Weights and optimizer vectors between two steps: with the number of steps all that its further training depends on. */
+  readonly state: (adapter: number) => Promise<readonly NamedArray[]>;
   readonly release: (adapter: number) => void;
   readonly dispose: () => void;
 }

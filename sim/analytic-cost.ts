@@ -1,96 +1,112 @@
 import type { Cluster, Gpu, Precision } from '../core/cluster/cluster.ts';
 import type { ComputeCost, CostModel } from '../core/cost-model.ts';
-import type { Adapter } from '../core/job.ts';
+import type { Adapter, Optimizer } from '../core/job.ts';
 import type { Model } from '../core/model/model.ts';
-import type { StagePlacement } from '../core/plan/plan.ts';
-import { NS_PER_S } from '../core/units.ts';
-import { countLaunches, kernelBytes, kernelFlops, type Kernel } from '../core/work/kernel.ts';
+import type { MicrobatchShape, StagePlacement } from '../core/plan/plan.ts';
+import { tabulateAffine } from '../core/work/affine-work.ts';
+import type { Kernel } from '../core/work/kernel.ts';
 import { adapterStateBytes, baseWeightBytes, savedBytes, temporaryBytes, transferBytes } from '../core/work/memory.ts';
-import { elementBytesOf, stageContents, type WorkSetting } from '../core/work/setting.ts';
+import { shapeAsPacked } from '../core/work/packed-shape.ts';
+import { elementBytesOf, stageContents, type StageContent, type WorkSetting } from '../core/work/setting.ts';
 import { backwardWork, forwardWork, stepWork } from '../core/work/stage.ts';
-import { profileOf as defaultProfileOf, type DeviceProfile } from './device-profile.ts';
+import { kernelsOf, profileOf as defaultProfileOf, type DeviceProfile } from './device-profile.ts';
+import { createRoofline, kernelTimes, rooflineCost } from './roofline.ts';
+import { featuresOf, WORK_FEATURES } from './work-features.ts';
 
 export interface AnalyticCostOptions {
   readonly model: Model;
   /** In plan order. */
   readonly adapters: readonly Adapter[];
+  /** Beside each adapter; default: all AdamW. */
+  readonly optimizers?: readonly Optimizer[];
   readonly precision: Precision;
   readonly stages: readonly StagePlacement[];
   readonly cluster: Cluster;
   /** Default `scores`, as the paper's code. */
   readonly attention?: WorkSetting['attention'];
-  /** Default `eager`, as the paper's code. */
+  /** Default: the kernels that the device's profile is about. */
   readonly elementwise?: WorkSetting['elementwise'];
   readonly profileOf?: (gpu: Gpu) => DeviceProfile;
 }
 
-/** Cost model that divides an op's work by what its device does per second: a roofline per kernel, launches beside it. */
+/** Cost model that predicts an op's time from its work and its device's profile. */
 export const analyticCost = (options: AnalyticCostOptions): CostModel => {
-  const setting = settingOf(options);
   const contents = stageContents(options.stages);
-  const processors = options.stages.map(({ device }) => processorOf(options, device));
-  const cost = (stage: number, kernels: readonly Kernel[]): ComputeCost => timeKernels(processors[stage]!, kernels);
+  const stages = contents.map((content, stage) => stageCost(options, content, stage));
+  const { setting } = stages[0]!;
   return {
-    forward: (stage, shape) => cost(stage, forwardWork(setting, contents[stage]!, shape)),
-    backward: (stage, shape) => cost(stage, backwardWork(setting, contents[stage]!, shape)),
-    step: (stage, adapter) => cost(stage, stepWork(setting, contents[stage]!, adapter)),
+    forward: (stage, shape) => stages[stage]!.forward(shape),
+    backward: (stage, shape) => stages[stage]!.backward(shape),
+    step: (stage, adapter) => stages[stage]!.step(adapter),
     transferBytes: (shape) => transferBytes(setting, shape),
-    activationBytes: (stage, shape) => savedBytes(setting, contents[stage]!, shape),
-    transientBytes: (stage, shape) => temporaryBytes(setting, contents[stage]!, shape),
+    activationBytes: (stage, shape) => savedBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),
+    transientBytes: (stage, shape) => temporaryBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),
     residentBytes: (stage) => ({
-      baseWeights: baseWeightBytes(setting, contents[stage]!),
-      context: processors[stage]!.contextBytes,
+      baseWeights: baseWeightBytes(stages[stage]!.setting, contents[stage]!),
+      context: stages[stage]!.contextBytes,
     }),
-    adapterBytes: (stage, adapter) => adapterStateBytes(setting, contents[stage]!, adapter),
+    adapterBytes: (stage, adapter) => adapterStateBytes(stages[stage]!.setting, contents[stage]!, adapter),
   };
 };
 
-const settingOf = (options: AnalyticCostOptions): WorkSetting => ({
-  model: options.model,
-  adapters: options.adapters,
-  elementBytes: elementBytesOf(options.precision),
-  attention: options.attention ?? 'scores',
-  elementwise: options.elementwise ?? 'eager',
-});
-
-/** A device at one precision, per nanosecond. */
-interface Processor {
-  readonly gemmFlops: number;
-  readonly attentionFlops: number;
-  readonly memoryBytes: number;
-  readonly minimumKernelNs: number;
-  readonly launchNs: number;
-  readonly runsAhead: boolean;
+interface StageCost {
+  readonly setting: WorkSetting;
+  /** The shape as the kernels see it. */
+  readonly executed: (shape: MicrobatchShape) => MicrobatchShape;
+  readonly forward: (shape: MicrobatchShape) => ComputeCost;
+  readonly backward: (shape: MicrobatchShape) => ComputeCost;
+  readonly step: (adapter: number) => ComputeCost;
   readonly contextBytes: number;
 }
 
-const processorOf = (options: AnalyticCostOptions, device: number): Processor => {
-  const { precision, cluster } = options;
-  const { gpu } = cluster.devices[device]!;
+const stageCost = (options: AnalyticCostOptions, content: StageContent, stage: number): StageCost => {
+  const { gpu } = options.cluster.devices[options.stages[stage]!.device]!;
   const profile = (options.profileOf ?? defaultProfileOf)(gpu);
-  const peak = gpu.flopsPerSecond[precision] / NS_PER_S;
+  const setting = settingOf(options, profile);
+  const executed = setting.elementwise === 'tfjs' ? shapeAsPacked : unchanged;
+  const { measure, price } = timing(profile, gpu, options.precision);
+  const tabulated = (work: typeof forwardWork): ((shape: MicrobatchShape) => ComputeCost) => {
+    const table = tabulateAffine((shape) => measure(work(setting, content, shape)));
+    return (shape) => price(table(executed(shape)));
+  };
   return {
-    gemmFlops: peak * profile.gemmEfficiency[precision].value,
-    attentionFlops: peak * profile.attentionEfficiency[precision].value,
-    memoryBytes: (gpu.memoryBytesPerSecond / NS_PER_S) * profile.memoryEfficiency.value,
-    minimumKernelNs: profile.minimumKernelNs.value,
-    launchNs: profile.launch.perKernelNs.value,
-    runsAhead: profile.launch.kind === 'asynchronous',
+    setting,
+    executed,
+    forward: tabulated(forwardWork),
+    backward: tabulated(backwardWork),
+    step: (adapter) => price(measure(stepWork(setting, content, adapter))),
     contextBytes: profile.contextBytes.value,
   };
 };
 
-const timeKernels = (processor: Processor, kernels: readonly Kernel[]): ComputeCost => {
-  const busyNs = kernels.reduce((sum, kernel) => sum + kernelNs(processor, kernel), 0);
-  const launchNs = countLaunches(kernels) * processor.launchNs;
-  return processor.runsAhead
-    ? { deviceNs: busyNs, launchNs, firstLaunchNs: Math.min(launchNs, processor.launchNs) }
-    : { deviceNs: busyNs + launchNs, launchNs: 0 };
-};
+const unchanged = (shape: MicrobatchShape): MicrobatchShape => shape;
 
-/** Roofline (Williams et al. 2009): as long as arithmetic or memory traffic needs, whichever is longer. */
-const kernelNs = (processor: Processor, kernel: Kernel): number => {
-  const flops = kernel.kind === 'attention' ? processor.attentionFlops : processor.gemmFlops;
-  const trafficNs = kernelBytes(kernel) / processor.memoryBytes;
-  return Math.max(kernelFlops(kernel) / flops, trafficNs, kernel.count * processor.minimumKernelNs);
+const settingOf = (options: AnalyticCostOptions, profile: DeviceProfile): WorkSetting => ({
+  model: options.model,
+  adapters: options.adapters,
+  ...(options.optimizers === undefined ? {} : { optimizers: options.optimizers }),
+  elementBytes: elementBytesOf(options.precision),
+  attention: options.attention ?? 'scores',
+  elementwise: options.elementwise ?? kernelsOf(profile),
+});
+
+/** Two steps from kernels to time: numbers that are affine in the shape, and what they cost together. */
+interface Timing {
+  readonly measure: (kernels: readonly Kernel[]) => number[];
+  readonly price: (measures: ArrayLike<number>) => ComputeCost;
+}
+
+const timing = (profile: DeviceProfile, gpu: Gpu, precision: Precision): Timing => {
+  if (profile.kind === 'roofline') {
+    const roofline = createRoofline(profile, gpu, precision);
+    return {
+      measure: (kernels) => kernelTimes(roofline, kernels),
+      price: (times) => rooflineCost(roofline, times),
+    };
+  }
+  const nsPer = WORK_FEATURES.map((feature) => profile.nsPer[feature].value);
+  return {
+    measure: (kernels) => [featuresOf(kernels).reduce((ns, amount, index) => ns + amount * nsPer[index]!, 0)],
+    price: (ns) => ({ deviceNs: ns[0]!, launchNs: 0 }),
+  };
 };

@@ -1,6 +1,8 @@
 import type { Gpu, Precision } from '../core/cluster/cluster.ts';
 import { GPU_PRESETS } from '../core/cluster/gpus.ts';
 import { GIGA, NS_PER_US } from '../core/units.ts';
+import type { WorkSetting } from '../core/work/setting.ts';
+import type { WorkFeature } from './work-features.ts';
 
 /** A number of a device profile and how far it can be trusted. */
 export interface Figure {
@@ -10,9 +12,26 @@ export interface Figure {
   readonly source: string;
 }
 
-/** How a device falls short of its data sheet. Efficiencies are shares of the sheet's peak, between 0 and 1. */
-export interface DeviceProfile {
+/** How long a device takes for its work. */
+export type DeviceProfile = RooflineProfile | CalibratedProfile;
+
+/** A processor that runs kernels inside the launching call: times add up. Fitted to measured ops by `mlora calibrate`. */
+export interface CalibratedProfile {
+  readonly kind: 'calibrated';
   readonly name: string;
+  /** Nanoseconds per unit of each feature of an op's work. */
+  readonly nsPer: Readonly<Record<WorkFeature, Figure>>;
+  readonly contextBytes: Figure;
+  /** Transfers between devices of one machine; null where none was measured, and the cluster's own figures hold. */
+  readonly link: { readonly latencyNs: Figure; readonly nsPerByte: Figure } | null;
+}
+
+/** How a device falls short of its data sheet. Efficiencies are shares of the sheet's peak, between 0 and 1. */
+export interface RooflineProfile {
+  readonly kind: 'roofline';
+  readonly name: string;
+  /** Whose kernels are counted. */
+  readonly elementwise: WorkSetting['elementwise'];
   /** Of products with a frozen weight or an adapter's factor. */
   readonly gemmEfficiency: Readonly<Record<Precision, Figure>>;
   /** Of the products inside attention. */
@@ -40,8 +59,10 @@ const TENSOR_FLOAT = guess(0.6, 'no open table of TF32 products by shape exists'
 const FP32 = fitted(0.5, 'LoRAPP, four adapters, 7B on four RTX A6000: 2363.89 tokens/s (arXiv 2312.02515, Fig. 12b)');
 
 /** Any GPU, until its own tables are measured. */
-export const GPU_PROFILE: DeviceProfile = {
+export const GPU_PROFILE: RooflineProfile = {
+  kind: 'roofline',
   name: 'GPU',
+  elementwise: 'eager',
   gemmEfficiency: { fp32: FP32, tf32: TENSOR_FLOAT, bf16: TENSOR_CORE, fp16: TENSOR_CORE },
   attentionEfficiency: { fp32: FP32, tf32: TENSOR_FLOAT, bf16: TENSOR_CORE, fp16: TENSOR_CORE },
   memoryEfficiency: guess(0.8, 'copies commonly reach 75-90 % of the data sheet'),
@@ -57,8 +78,10 @@ const WASM_GEMM = measured(1, 'the rate in the processor’s description is that
 const WASM_ATTENTION = guess(0.5, 'products of one head are small and need copies around them');
 
 /** One core under TensorFlow.js' wasm backend: kernels run inside the launching call. */
-export const WASM_PROFILE: DeviceProfile = {
+export const WASM_PROFILE: RooflineProfile = {
+  kind: 'roofline',
   name: 'TensorFlow.js wasm',
+  elementwise: 'tfjs',
   gemmEfficiency: { fp32: WASM_GEMM, tf32: WASM_GEMM, bf16: WASM_GEMM, fp16: WASM_GEMM },
   attentionEfficiency: { fp32: WASM_ATTENTION, tf32: WASM_ATTENTION, bf16: WASM_ATTENTION, fp16: WASM_ATTENTION },
   memoryEfficiency: guess(1, 'the bandwidth in the processor’s description is itself a rough value'),
@@ -66,6 +89,10 @@ export const WASM_PROFILE: DeviceProfile = {
   launch: { kind: 'synchronous', perKernelNs: guess(10 * NS_PER_US, 'a TensorFlow.js op costs about 10 µs of JavaScript') },
   contextBytes: guess(0, 'the wasm heap starts small'),
 };
+
+/** Whose kernels a profile times: ours, where it was fitted to our own runs. */
+export const kernelsOf = (profile: DeviceProfile): WorkSetting['elementwise'] =>
+  profile.kind === 'calibrated' ? 'tfjs' : profile.elementwise;
 
 /** The profile of a processor of the presets or of an experiment file. */
 export const profileOf = (gpu: Gpu): DeviceProfile =>

@@ -49,7 +49,8 @@ export const costOfExperiment = (
   profileOf?: (gpu: Gpu) => DeviceProfile,
 ): CostModel => {
   const adapters = jobs.map(({ adapter }) => adapter);
-  return analyticCost({ model, adapters, precision, cluster, stages, ...(profileOf === undefined ? {} : { profileOf }) });
+  const optimizers = jobs.map(({ optimizer }) => optimizer);
+  return analyticCost({ model, adapters, optimizers, precision, cluster, stages, ...(profileOf === undefined ? {} : { profileOf }) });
 };
 
 /** The first microbatch of the first job stands for all when layers are compared with embedding and LM head. */

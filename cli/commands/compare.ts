@@ -7,15 +7,16 @@ import type { Experiment, Schedule } from '../../core/experiment/experiment.ts';
 import { formatTable } from '../../core/text-table.ts';
 import { formatBytes, formatDuration, NS_PER_S } from '../../core/units.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
-import { badFiles, formatFailure, doesNotFit, type Failure } from '../failure.ts';
-import { asSeenFrom, openExperiment, type OpenExperiment } from '../../exec/run/open-experiment.ts';
+import { formatFailure, doesNotFit, type Failure } from '../failure.ts';
+import { asSeenFrom } from '../../exec/run/open-experiment.ts';
+import { openProfiled, type ProfiledExperiment, type ProfileFlags } from '../profile-option.ts';
 import { provenance } from '../provenance.ts';
 import { reportPage } from '../report-page.ts';
 import { memoryFailure, runSimulation, type Simulation } from '../run-simulation.ts';
 import { subtitleOf } from '../summary.ts';
 import { prepareFolder, writeResults, type ResultFiles } from '../write-results.ts';
 
-export interface CompareFlags {
+export interface CompareFlags extends ProfileFlags {
   readonly json?: boolean;
   readonly out?: string;
 }
@@ -41,8 +42,7 @@ const contenders = (own: Schedule): readonly (readonly [string, Schedule])[] => 
 /** `mlora compare`: plans and simulates an experiment under every schedule and prints one table. */
 export const compareCommand = (path: string, flags: CompareFlags): TE.TaskEither<Failure, void> =>
   pipe(
-    openExperiment(path),
-    TE.mapLeft(badFiles),
+    openProfiled(path, flags),
     TE.chainFirst(() => (flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out))),
     TE.map((open) => ({ experiment: open.experiment, results: contenders(open.experiment.schedule).map(runContender(open)) })),
     TE.chainFirst(({ experiment, results }) =>
@@ -52,11 +52,11 @@ export const compareCommand = (path: string, flags: CompareFlags): TE.TaskEither
   );
 
 const runContender =
-  ({ experiment, files }: OpenExperiment) =>
+  ({ experiment, options }: ProfiledExperiment) =>
   ([name, schedule]: readonly [string, Schedule]): Contender => ({
     name,
     result: pipe(
-      planExperiment({ ...experiment, schedule }, { files }),
+      planExperiment({ ...experiment, schedule }, options),
       E.mapLeft(doesNotFit),
       E.chain(({ plan, cost }) => runSimulation(plan, cost, experiment.cluster)),
       E.chain((simulation) => {

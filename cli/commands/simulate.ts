@@ -9,18 +9,20 @@ import type { Plan } from '../../core/plan/plan.ts';
 import { formatChromeTrace } from '../../core/trace/chrome-trace.ts';
 import type { TraceSummary } from '../../core/trace/summary.ts';
 import type { PlanError } from '../../core/planners/plan-error.ts';
+import { calibrateLinks } from '../../sim/calibrated-cluster.ts';
 import { costOfExperiment, planExperiment } from '../../sim/plan-experiment.ts';
 import { timelineSvg } from '../../viz/timeline-svg.ts';
 import { badFiles, badInput, doesNotFit, type Failure } from '../failure.ts';
-import { asSeenFrom, openExperiment, readText } from '../../exec/run/open-experiment.ts';
-import { formatPlanFile, readPlanFile } from '../plan-file.ts';
+import { asSeenFrom, readText } from '../../exec/run/open-experiment.ts';
+import { formatPlanFile, readPlanFile, type PlanFile } from '../plan-file.ts';
+import { openProfile, openProfiled, profileOption, type ProfileFlags } from '../profile-option.ts';
 import { provenance } from '../provenance.ts';
 import { reportPage } from '../report-page.ts';
 import { memoryFailure, runSimulation, type Simulation } from '../run-simulation.ts';
 import { formatMetrics, metricRows, subtitleOf } from '../summary.ts';
 import { prepareFolder, writeResults, type ResultFiles } from '../write-results.ts';
 
-export interface SimulateFlags {
+export interface SimulateFlags extends ProfileFlags {
   readonly json?: boolean;
   readonly out?: string;
 }
@@ -34,7 +36,7 @@ interface Priced {
 /** `mlora simulate`: replays an experiment's plan, or a plan file, in virtual time. */
 export const simulateCommand = (path: string, flags: SimulateFlags): TE.TaskEither<Failure, void> =>
   pipe(
-    path.endsWith('.json') ? openPlan(path) : planFromExperiment(path, flags),
+    path.endsWith('.json') ? openPlan(path, flags) : planFromExperiment(path, flags),
     TE.chainFirst(() => (flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out))),
     TE.bindW('simulation', ({ plan, cost, experiment }) => TE.fromEither(runSimulation(plan, cost, experiment.cluster))),
     TE.chainFirst((run) => (flags.out === undefined ? TE.right(undefined) : writeResults(flags.out, resultFiles(run, flags.out)))),
@@ -43,10 +45,10 @@ export const simulateCommand = (path: string, flags: SimulateFlags): TE.TaskEith
 
 const planFromExperiment = (path: string, flags: SimulateFlags): TE.TaskEither<Failure, Priced> =>
   pipe(
-    pipe(openExperiment(path), TE.mapLeft(badFiles)),
-    TE.chainEitherK(({ experiment, files }) =>
+    openProfiled(path, flags),
+    TE.chainEitherK(({ experiment, options }) =>
       pipe(
-        planExperiment(experiment, { files }),
+        planExperiment(experiment, options),
         E.bimap(
           (error) => {
             if (flags.json === true) printJson(misfitJson(experiment.schedule.type, error));
@@ -58,19 +60,23 @@ const planFromExperiment = (path: string, flags: SimulateFlags): TE.TaskEither<F
     ),
   );
 
-const openPlan = (path: string): TE.TaskEither<Failure, Priced> =>
+const openPlan = (path: string, flags: SimulateFlags): TE.TaskEither<Failure, Priced> =>
+  pipe(
+    openProfile(flags),
+    TE.bindTo('profile'),
+    TE.bind('file', () => readPlan(path)),
+    TE.map(({ profile, file }) => {
+      const experiment = { ...file.experiment, cluster: calibrateLinks(file.experiment.cluster, profile) };
+      const { profileOf } = profileOption(profile);
+      return { experiment, plan: file.plan, cost: costOfExperiment(experiment, file.plan.stages, profileOf) };
+    }),
+  );
+
+const readPlan = (path: string): TE.TaskEither<Failure, PlanFile> =>
   pipe(
     readText(path),
     TE.mapLeft(badFiles),
-    TE.chainEitherK((text) =>
-      pipe(
-        readPlanFile(text, dirname(path)),
-        E.bimap(
-          (problems) => badInput(path, problems),
-          ({ experiment, plan }) => ({ experiment, plan, cost: costOfExperiment(experiment, plan.stages) }),
-        ),
-      ),
-    ),
+    TE.chainEitherK((text) => pipe(readPlanFile(text, dirname(path)), E.mapLeft((problems) => badInput(path, problems)))),
   );
 
 const resultFiles = (run: Priced & { readonly simulation: Simulation }, folder: string): ResultFiles => {

@@ -8,14 +8,17 @@ import { formatTable } from '../../core/text-table.ts';
 import { formatChromeTrace } from '../../core/trace/chrome-trace.ts';
 import { summarize, type TraceSummary } from '../../core/trace/summary.ts';
 import type { BackendName } from '../../exec/backend/backend.ts';
-import { trainExperiment, type TrainableExperiment } from '../../exec/run/train-experiment.ts';
+import { iterationsDone, type JobProgress } from '../../exec/run/job-records.ts';
+import { planRemainder, readProgress, trainExperiment, type TrainableExperiment } from '../../exec/run/train-experiment.ts';
 import type { AdapterResult, TrainResult } from '../../exec/run/train-options.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
 import { timelineSvg } from '../../viz/timeline-svg.ts';
 import type { LossSeries, MetricRow } from '../../viz/report.ts';
-import { badFiles, badInput, doesNotFit, execution, type Failure } from '../failure.ts';
-import { asSeenFrom, openExperiment } from '../../exec/run/open-experiment.ts';
+import { badInput, doesNotFit, execution, type Failure } from '../failure.ts';
+import { asSeenFrom } from '../../exec/run/open-experiment.ts';
 import { formatPlanFile } from '../plan-file.ts';
+import { formatPrediction, predictionCsv, predictionRows } from '../prediction.ts';
+import { openProfiled, type ProfileFlags } from '../profile-option.ts';
 import { createProgress } from '../progress-bars.ts';
 import { provenance } from '../provenance.ts';
 import { reportPage } from '../report-page.ts';
@@ -23,13 +26,19 @@ import { runSimulation, type Simulation } from '../run-simulation.ts';
 import { formatMetrics, metricRows, subtitleOf } from '../summary.ts';
 import { prepareFolder, writeResults, type ResultFiles } from '../write-results.ts';
 
-export interface TrainFlags {
+export interface TrainFlags extends ProfileFlags {
   readonly backend: BackendName | 'auto';
   readonly out: string;
+  readonly resume?: true;
+}
+
+/** `progress` is what earlier runs have done of each job, null in a fresh run; `plan` is what is left. */
+interface Resumable extends TrainableExperiment {
+  readonly progress: readonly JobProgress[] | null;
 }
 
 /** A planned experiment, its simulation and what training it gave. */
-interface Trained extends TrainableExperiment {
+interface Trained extends Resumable {
   readonly simulation: Simulation;
   readonly result: TrainResult;
 }
@@ -37,39 +46,75 @@ interface Trained extends TrainableExperiment {
 /** `mlora train`: plans an experiment, simulates the plan, runs it for real and reports both. */
 export const trainCommand = (path: string, flags: TrainFlags): TE.TaskEither<Failure, void> =>
   pipe(
-    openTrainable(path),
+    openTrainable(path, flags),
+    TE.chain((trainable) => findProgress(trainable, flags)),
     TE.chainFirst(() => prepareFolder(flags.out)),
-    TE.bind('simulation', ({ plan, cost, experiment }) => TE.fromEither(runSimulation(plan, cost, experiment.cluster))),
-    TE.bind('result', (trainable) => runTraining(trainable, flags)),
-    TE.chain((trained) => finish(trained, flags)),
+    TE.chain((resumable) => (isThrough(resumable) ? sayThrough(flags) : trainAndReport(resumable, flags))),
   );
 
-const openTrainable = (path: string): TE.TaskEither<Failure, TrainableExperiment> =>
+const trainAndReport = (resumable: Resumable, flags: TrainFlags): TE.TaskEither<Failure, void> =>
   pipe(
-    pipe(openExperiment(path), TE.mapLeft(badFiles)),
-    TE.chainEitherK(({ experiment, trainJobs, files }) => {
+    TE.fromEither(runSimulation(resumable.plan, resumable.cost, resumable.experiment.cluster)),
+    TE.bindTo('simulation'),
+    TE.bind('result', () => runTraining(resumable, flags)),
+    TE.chain((trained) => finish({ ...resumable, ...trained }, flags)),
+  );
+
+const openTrainable = (path: string, flags: TrainFlags): TE.TaskEither<Failure, TrainableExperiment> =>
+  pipe(
+    openProfiled(path, flags),
+    TE.chainEitherK(({ experiment, trainJobs, options }) => {
       if (experiment.modelSource.kind === 'preset' || trainJobs === null) {
         const expected = 'training needs a model folder and rows in files for every job; `mlora simulate` does without';
         return E.left(badInput(path, [problem('', expected)]));
       }
       const modelFolder = experiment.modelSource.path;
       return pipe(
-        planExperiment(experiment, { files }),
+        planExperiment(experiment, options),
         E.bimap(doesNotFit, ({ plan, cost }) => ({ experiment, modelFolder, trainJobs, plan, cost })),
       );
     }),
   );
 
-const runTraining = (trainable: TrainableExperiment, { backend, out }: TrainFlags): TE.TaskEither<Failure, TrainResult> => {
+const findProgress = (trainable: TrainableExperiment, { resume, out }: TrainFlags): TE.TaskEither<Failure, Resumable> =>
+  resume === undefined
+    ? TE.right({ ...trainable, progress: null })
+    : pipe(
+        readProgress(trainable, out),
+        TE.bimap(execution, (progress) => ({
+          ...trainable,
+          progress,
+          plan: planRemainder(trainable, progress.map(iterationsDone)),
+        })),
+      );
+
+const isThrough = ({ progress, trainJobs }: Resumable): boolean =>
+  progress !== null && trainJobs.every(({ order }, job) => iterationsDone(progress[job]!) === order.iterations);
+
+const sayThrough = ({ out }: TrainFlags): TE.TaskEither<Failure, void> =>
+  TE.fromIO(() => void process.stdout.write(`every job is trained; adapters are in ${out}/adapters\n`));
+
+const runTraining = (trainable: Resumable, { backend, out }: TrainFlags): TE.TaskEither<Failure, TrainResult> => {
+  const { progress: earlier } = trainable;
   const progress = createProgress(
-    trainable.trainJobs.map(({ job, order }) => ({ name: job.name, iterations: order.iterations })),
+    trainable.trainJobs.map(({ job, order }, i) => ({
+      name: job.name,
+      iterations: order.iterations,
+      done: earlier === null ? 0 : iterationsDone(earlier[i]!),
+    })),
   );
   const stop = <T>(value: T): T => {
     progress.stop();
     return value;
   };
   return pipe(
-    trainExperiment(trainable, { backend, outputFolder: out, ranks: 'processes', onProgress: progress.show }),
+    trainExperiment(trainable, {
+      backend,
+      outputFolder: out,
+      ranks: 'processes',
+      onProgress: progress.show,
+      ...(earlier === null ? {} : { progress: earlier }),
+    }),
     TE.bimap((error) => execution(stop(error)), stop),
   );
 };
@@ -79,9 +124,12 @@ const finish = (trained: Trained, { out }: TrainFlags): TE.TaskEither<Failure, v
   const rows = metricRows(trained.simulation.summary, measured);
   return pipe(
     writeResults(out, resultFiles({ ...trained, experiment: asSeenFrom(out, trained.experiment) }, measured, rows)),
-    TE.map(() => {
+    TE.chainEitherK(() => {
       process.stdout.write(`\n${formatMetrics(rows)}\n\n${formatLosses(trained.result.adapters)}\n`);
+      process.stdout.write(`\n${formatPrediction(trained.simulation.trace, trained.result.trace)}\n`);
       process.stdout.write(`\nadapters are in ${out}/adapters; open ${out}/report.html in a browser\n`);
+      const [failure] = trained.result.adapters.flatMap((adapter) => adapter.failure ?? []);
+      return failure === undefined ? E.right(undefined) : E.left(execution(failure));
     }),
   );
 };
@@ -89,8 +137,8 @@ const finish = (trained: Trained, { out }: TrainFlags): TE.TaskEither<Failure, v
 const formatLosses = (adapters: readonly AdapterResult[]): string =>
   formatTable([
     ['adapter', 'first loss', 'last loss', 'held-out before', 'held-out after'],
-    ...adapters.map(({ name, losses, heldout }) => [
-      name,
+    ...adapters.map(({ name, losses, heldout, failure }) => [
+      failure === null ? name : `${name} (failed in iteration ${failure.iteration + 1})`,
       ...[losses[0], losses.at(-1), heldout?.before, heldout?.after].map((loss) => loss?.toFixed(4) ?? '–'),
     ]),
   ]);
@@ -108,12 +156,13 @@ const resultFiles = (trained: Trained, measured: TraceSummary, rows: readonly Me
     'measured.svg': timelineSvg(result.trace, { title, subtitle: subtitleOf(measured) }),
     'summary.json': JSON.stringify({ simulated: simulation.summary, measured }, null, 2),
     'run.json': JSON.stringify({ ...provenance(), backend: result.backend }, null, 2),
+    'prediction.csv': predictionCsv(simulation.trace, result.trace),
     'metrics.csv': stringify([...rows], { header: true, columns: ['label', 'simulated', 'measured'] }),
     'losses.csv': lossesCsv(result.adapters),
     'report.html': reportPage({
       title,
       subtitle: `${measured.schedule} on ${experiment.cluster.name}, trained with the ${result.backend} backend`,
-      metrics: rows,
+      metrics: [...rows, ...predictionRows(simulation.trace, result.trace)],
       traces: [
         { label: 'Simulated', subtitle: subtitleOf(simulation.summary), trace: simulation.trace },
         { label: 'Measured', subtitle: subtitleOf(measured), trace: result.trace },

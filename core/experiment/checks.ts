@@ -12,7 +12,9 @@ export interface PlacedJob {
 }
 
 const checkRank = ({ index, job }: PlacedJob, model: Model): Problem[] => {
-  const { rank, targetModules } = job.adapter;
+  const { type, rank, targetModules } = job.adapter;
+  // VeRA's rank costs no parameters, and PEFT's default is wider than many modules.
+  if (type === 'vera') return [];
   return targetModules.flatMap((module) => {
     const { inputSize, outputSize } = linearShape(model, module);
     if (rank <= Math.min(inputSize, outputSize)) return [];

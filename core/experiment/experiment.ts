@@ -23,6 +23,14 @@ export interface Schedule {
 /** Where weights and tokenizer are, when there are any. */
 export type ModelSource = { readonly kind: 'preset' } | { readonly kind: 'folder'; readonly path: string };
 
+/** When each adapter of a run is saved so that a later run can go on from there. */
+export interface CheckpointSettings {
+  /** Iterations of an adapter from one checkpoint to the next. */
+  readonly every: number;
+  /** Latest checkpoints of an adapter that stay. */
+  readonly keep: number;
+}
+
 /** An experiment file with every default filled in. */
 export interface Experiment {
   readonly name: string;
@@ -34,5 +42,6 @@ export interface Experiment {
   /** What `cluster` was built from; this is what a saved experiment says. */
   readonly clusterDescription: ClusterDescription;
   readonly schedule: Schedule;
+  readonly checkpoint: CheckpointSettings;
   readonly jobs: readonly Job[];
 }

@@ -75,6 +75,7 @@ export const describeExperiment = (experiment: Experiment) => ({
   precision: experiment.precision,
   cluster: describeCluster(experiment.clusterDescription),
   schedule: describeSchedule(experiment.schedule),
+  checkpoint: experiment.checkpoint,
   jobs: experiment.jobs.map(describeJob),
 });
 

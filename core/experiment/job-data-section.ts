@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import type { JobData, LengthDistribution } from '../job.ts';
-import { nonEmptyText, positiveNumber, wholeNumber } from '../leaves.ts';
+import type { FileData, JobData, LengthDistribution, RowFormat } from '../job.ts';
+import { fraction, nonEmptyText, positiveNumber, wholeNumber } from '../leaves.ts';
 import { suggest } from '../nearest.ts';
 import { chosen, closed, isRecord, leaf, oneOf } from '../structure.ts';
 
@@ -49,22 +49,48 @@ const synthetic = closed({ lengths, rows: wholeNumber(1, LARGEST_ROWS).default(D
 /** The paper's sequence length, less where the model has fewer positions. */
 const DEFAULT_MAXIMUM_LENGTH = 512;
 
-const files = (maxPositions: number) =>
+const FORMATS = ['template', 'chat'] as const satisfies readonly RowFormat['format'][];
+const LOSSES = ['completion', 'all'] as const satisfies readonly FileData['loss'][];
+const ORDERS = ['shuffled', 'length'] as const satisfies readonly FileData['order'][];
+
+const fileKeys = (maxPositions: number) => ({
+  train: nonEmptyText,
+  heldout: nonEmptyText.nullable().default(null),
+  split: fraction.default(0),
+  loss: oneOf(LOSSES).default('completion'),
+  order: oneOf(ORDERS).default('shuffled'),
+  maximumLength: wholeNumber(1).default(Math.min(DEFAULT_MAXIMUM_LENGTH, maxPositions)),
+});
+
+const refuseBoth = ({ heldout, split }: Pick<FileData, 'heldout' | 'split'>, context: z.RefinementCtx): void => {
+  if (heldout === null || split === 0) return;
+  context.addIssue({ code: 'custom', path: ['split'], message: 'expected no split beside a held-out file', input: split });
+};
+
+const templateFiles = (maxPositions: number): z.ZodType<JobData> =>
   closed({
-    train: nonEmptyText,
-    heldout: nonEmptyText.nullable().default(null),
+    ...fileKeys(maxPositions),
+    format: oneOf(FORMATS).default('template'),
     prompt: nonEmptyText,
     completion: nonEmptyText,
-    maximumLength: wholeNumber(1).default(Math.min(DEFAULT_MAXIMUM_LENGTH, maxPositions)),
-  }).transform((data): JobData => ({ kind: 'files', ...data }));
+  })
+    .superRefine(refuseBoth)
+    .transform((data): JobData => ({ kind: 'files', ...data, format: 'template' }));
 
-/** A job's rows: JSONL files with templates, or a distribution of lengths for planning without data. */
+const chatFiles = (maxPositions: number): z.ZodType<JobData> =>
+  closed({ ...fileKeys(maxPositions), format: oneOf(['chat'] as const) })
+    .superRefine(refuseBoth)
+    .transform((data): JobData => ({ kind: 'files', ...data }));
+
+/** A job's rows: files with templates or chats, or a distribution of lengths for planning without data. */
 export const jobData = (maxPositions: number): z.ZodType<JobData> => {
-  const fromFiles = files(maxPositions);
+  const template = templateFiles(maxPositions);
+  const chat = chatFiles(maxPositions);
   const either = leaf<JobData>('expected either train and its templates, or lengths and rows', () => false);
   return chosen((value) => {
     if (!isRecord(value)) return either;
     if ('train' in value && 'lengths' in value) return either;
-    return 'lengths' in value || 'rows' in value ? synthetic : fromFiles;
+    if ('lengths' in value || 'rows' in value) return synthetic;
+    return value.format === 'chat' ? chat : template;
   });
 };

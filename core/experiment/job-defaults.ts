@@ -4,9 +4,10 @@ import { isRecord, type PathSegments } from '../structure.ts';
 const ALTERNATIVES: readonly (readonly (readonly string[])[])[] = [
   [['iterations'], ['epochs']],
   [
-    ['train', 'heldout', 'prompt', 'completion', 'maximumLength'],
+    ['train', 'heldout', 'split', 'format', 'prompt', 'completion', 'loss', 'order', 'maximumLength'],
     ['lengths', 'rows'],
   ],
+  [['format'], ['prompt', 'completion']],
 ];
 
 /** Objects that make sense as a whole only. */

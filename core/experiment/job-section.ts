@@ -2,14 +2,15 @@ import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import { concat } from 'fp-ts/lib/NonEmptyArray.js';
 import * as z from 'zod';
-import type { Adapter, Job, JobDuration, Optimizer } from '../job.ts';
-import { fraction, nonNegativeNumber, positiveNumber, wholeNumber } from '../leaves.ts';
+import { type Adapter, type Job, type JobDuration, LARGEST_PROJECTION_SEED, type LoraAdapter, type VeraAdapter } from '../job.ts';
+import { fraction, positiveNumber, wholeNumber } from '../leaves.ts';
 import { MODULE_NAMES, type ModuleName } from '../model/model.ts';
 import { problem, show, type Problem, type Problems } from '../problem.ts';
-import { closed, inside, isRecord, leaf, oneOf, readStructure, type PathSegments } from '../structure.ts';
+import { chosen, closed, inside, isRecord, leaf, oneOf, readStructure, type PathSegments } from '../structure.ts';
 import type { Nanoseconds } from '../units.ts';
 import { jobData } from './job-data-section.ts';
 import { fillFromDefaults, isInherited } from './job-defaults.ts';
+import { optimizerSection } from './optimizer-section.ts';
 import { quantityFromZero, TIME } from './quantity.ts';
 
 /** Names become folder names, so they must be harmless on every file system. */
@@ -27,24 +28,32 @@ const targetModules = z
   .refine((names) => new Set(names).size === names.length, { error: 'expected every module once' })
   .default([...DEFAULT_TARGETS]);
 
-/** alpha = 2 × rank is common practice; it keeps the scale of the update when the rank changes. */
-const adapter = closed({
-  type: oneOf(['lora', 'rslora'] as const).default('lora'),
-  rank: wholeNumber(1),
-  alpha: positiveNumber.optional(),
-  dropout: fraction.default(0),
-  targetModules,
-}).transform(({ type, rank, alpha, ...rest }): Adapter => ({ type, rank, alpha: alpha ?? 2 * rank, ...rest }));
+const TYPES = ['lora', 'rslora', 'dora', 'vera'] as const satisfies readonly Adapter['type'][];
 
-/** PyTorch's own defaults of AdamW. */
-const optimizer = closed({
-  type: oneOf(['adamw'] as const).default('adamw'),
-  learningRate: positiveNumber.default(1e-3),
-  beta1: fraction.default(0.9),
-  beta2: fraction.default(0.999),
-  epsilon: positiveNumber.default(1e-8),
-  weightDecay: nonNegativeNumber.default(0.01),
-}) satisfies z.ZodType<Optimizer>;
+const adapterBasics = { rank: wholeNumber(1), dropout: fraction.default(0), targetModules };
+
+/** alpha = 2 × rank is common practice; it keeps the scale of the update when the rank changes. */
+const lora = closed({
+  type: oneOf(TYPES).default('lora'),
+  ...adapterBasics,
+  alpha: positiveNumber.optional(),
+}).transform(
+  ({ type, alpha, ...rest }): LoraAdapter => ({
+    type: type as LoraAdapter['type'],
+    alpha: alpha ?? 2 * rest.rank,
+    ...rest,
+  }),
+);
+
+/** PEFT's defaults of VeRA. */
+const vera = closed({
+  type: oneOf(TYPES),
+  ...adapterBasics,
+  projectionSeed: wholeNumber(0, LARGEST_PROJECTION_SEED).default(0),
+  initialScale: positiveNumber.default(0.1),
+}).transform((adapter): VeraAdapter => ({ ...adapter, type: 'vera' }));
+
+const adapter = chosen<Adapter>((value) => (isRecord(value) && value.type === 'vera' ? vera : lora));
 
 const LARGEST_SEED = 2 ** 32 - 1;
 
@@ -59,7 +68,7 @@ const jobSchema = (maxPositions: number) =>
   closed({
     name: jobName,
     adapter,
-    optimizer: optimizer.prefault({}),
+    optimizer: optimizerSection,
     data: jobData(maxPositions),
     batchSize: wholeNumber(1, LARGEST_BATCH).default(8),
     iterations: wholeNumber(1, LARGEST_ITERATIONS).optional(),

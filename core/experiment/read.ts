@@ -3,7 +3,7 @@ import { chain, isLeft, left, right, type Either } from 'fp-ts/lib/Either.js';
 import { pipe } from 'fp-ts/lib/function.js';
 import * as z from 'zod';
 import type { Precision } from '../cluster/cluster.ts';
-import { nonEmptyText } from '../leaves.ts';
+import { nonEmptyText, wholeNumber } from '../leaves.ts';
 import { formatProblems, problem, show, type Problem, type Problems } from '../problem.ts';
 import { closed, isRecord, leaf, oneOf, readStructure } from '../structure.ts';
 import { checkJob, checkNames, checkSchedule, checkStages, type PlacedJob } from './checks.ts';
@@ -23,6 +23,7 @@ const fileSchema = closed({
   model: z.unknown().optional(),
   cluster: z.unknown().optional(),
   schedule: z.unknown().optional(),
+  checkpoint: closed({ every: wholeNumber(1).default(20), keep: wholeNumber(1).default(2) }).prefault({}),
   defaults: leaf<unknown>('expected a mapping of job settings', isRecord).optional(),
   jobs: z.array(z.unknown()).min(1, { error: 'expected at least one job' }),
 });
@@ -79,6 +80,7 @@ const joinSections = ({ file, model, cluster, schedule, jobs }: Sections): Exper
   cluster: cluster!.cluster,
   clusterDescription: cluster!.description,
   schedule: schedule!,
+  checkpoint: file!.checkpoint,
   jobs: jobs.map(({ job }) => job),
 });
 

@@ -1,6 +1,6 @@
 import { ensureCapacity } from '../columns.ts';
 import { KIND, type Op } from './op.ts';
-import type { MicrobatchShape, MicrobatchTable, Program } from './plan.ts';
+import type { MicrobatchShape, MicrobatchTable, Program, ShapePart } from './plan.ts';
 
 /** Appends ops to a program; columns grow by doubling. */
 export interface ProgramBuilder {
@@ -46,14 +46,18 @@ export const createProgramBuilder = (capacity = 64): ProgramBuilder => {
 };
 
 /** What a microbatch carries of one adapter. */
-export interface MicrobatchPart {
-  readonly adapter: number;
+export interface MicrobatchPart extends ShapePart {
   readonly iteration: number;
   readonly index: number;
-  readonly rows: number;
-  readonly tokens: number;
-  readonly squaredTokens: number;
 }
+
+const shapePart = ({ adapter, rows, tokens, squaredTokens, targets }: MicrobatchPart): ShapePart => ({
+  adapter,
+  rows,
+  tokens,
+  squaredTokens,
+  ...(targets === undefined ? {} : { targets }),
+});
 
 /** Appends microbatches to a table and gives equal shapes one number. */
 export interface MicrobatchBuilder {
@@ -78,13 +82,13 @@ export const createMicrobatchBuilder = (): MicrobatchBuilder => {
 
   const intern = (parts: readonly MicrobatchPart[]): number => {
     let key = '';
-    for (const part of parts) key += `${part.adapter},${part.rows},${part.tokens},${part.squaredTokens};`;
+    for (const part of parts) key += `${part.adapter},${part.rows},${part.tokens},${part.squaredTokens},${part.targets ?? ''};`;
     const known = shapeNumbers.get(key);
     if (known !== undefined) return known;
     shapeNumbers.set(key, interned.length);
     return (
       interned.push({
-        parts: parts.map(({ adapter, rows, tokens, squaredTokens }) => ({ adapter, rows, tokens, squaredTokens })),
+        parts: parts.map(shapePart),
       }) - 1
     );
   };

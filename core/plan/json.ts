@@ -21,7 +21,10 @@ const PLAN = closed({
     closed({
       group: count,
       parts: z.array(
-        closed({ adapter: count, iteration: count, index: count, rows: count, tokens: count, squaredTokens: count }),
+        closed({
+          ...{ adapter: count, iteration: count, index: count, rows: count, tokens: count, squaredTokens: count },
+          targets: z.exactOptional(count),
+        }),
       ),
     }),
   ),
@@ -40,8 +43,7 @@ export const planToJson = ({ microbatches, shapes, programs, ...tables }: Plan):
   microbatches: Array.from({ length: microbatches.length }, (_, microbatch) => ({
     group: microbatches.group[microbatch]!,
     parts: partsOf(microbatches, microbatch).map((part, position) => {
-      const { rows, tokens, squaredTokens } = shapes[microbatches.shape[microbatch]!]!.parts[position]!;
-      return { ...part, rows, tokens, squaredTokens };
+      return { ...part, ...shapes[microbatches.shape[microbatch]!]!.parts[position]! };
     }),
   })),
   programs: programs.map(formatProgram),

@@ -8,6 +8,8 @@ export interface ShapePart {
   readonly tokens: number;
   /** Σ length² over the rows: the size of the attention score matrices. */
   readonly squaredTokens: number;
+  /** Positions that carry a loss; absent: all tokens. */
+  readonly targets?: number;
 }
 
 /** Microbatches with equal parts share one shape, so costs are computed once per shape. */

@@ -1,4 +1,4 @@
-import type { Workload } from '../workload.ts';
+import { firstIterationOf, type Workload } from '../workload.ts';
 import type { Plan, StagePlacement } from '../plan/plan.ts';
 import { createPlanWriter, type PlanWriter, type Turn } from './plan-writer.ts';
 
@@ -51,8 +51,9 @@ const planBarrier =
     const writer = createPlanWriter(workload, devices, stages);
     for (const adapter of arrivalOrder(workload)) {
       const { iterations, microbatches } = workload.adapters[adapter]!;
+      const first = firstIterationOf(workload.adapters[adapter]!);
       const orders = stages.map((_, stage) => orderOf(stage, stages.length, microbatches));
-      for (let iteration = 0; iteration < iterations; iteration++) {
+      for (let iteration = first; iteration < iterations; iteration++) {
         const turn = { adapter, iteration };
         const ids = indices(microbatches).map((index) => writer.addMicrobatch(adapter, [turn], index));
         writeIteration(writer, turn, ids, orders);

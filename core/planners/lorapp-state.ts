@@ -1,5 +1,5 @@
 import type { CostModel } from '../cost-model.ts';
-import type { Workload } from '../workload.ts';
+import { firstIterationOf, type Workload } from '../workload.ts';
 import type { Group } from './groups.ts';
 import type { Turn } from './plan-writer.ts';
 
@@ -74,8 +74,9 @@ export interface LorappState {
 export const nextTurns = (workload: Workload, group: Group, previous: readonly Turn[] | null): Turn[] =>
   group
     .map((adapter) => {
-      const last = previous?.find((turn) => turn.adapter === adapter);
-      return { adapter, iteration: previous === null ? 0 : last === undefined ? Infinity : last.iteration + 1 };
+      if (previous === null) return { adapter, iteration: firstIterationOf(workload.adapters[adapter]!) };
+      const last = previous.find((turn) => turn.adapter === adapter);
+      return { adapter, iteration: last === undefined ? Infinity : last.iteration + 1 };
     })
     .filter(({ adapter, iteration }) => iteration < workload.adapters[adapter]!.iterations);
 

@@ -1,4 +1,4 @@
-import type { Workload } from '../workload.ts';
+import { firstIterationOf, type Workload } from '../workload.ts';
 import { createMicrobatchBuilder, createProgramBuilder, type MicrobatchBuilder } from '../plan/builders.ts';
 import { KIND } from '../plan/op.ts';
 import type { Plan, StagePlacement } from '../plan/plan.ts';
@@ -47,7 +47,9 @@ export const createPlanWriter = (
     forward: (stage, microbatch, turns, index) => {
       const program = programOf(stage);
       if (index === 0) {
-        for (const { adapter, iteration } of turns) if (iteration === 0) program.push(KIND.load, stage, adapter, 0);
+        for (const { adapter, iteration } of turns) {
+          if (iteration === firstIterationOf(workload.adapters[adapter]!)) program.push(KIND.load, stage, adapter, 0);
+        }
       }
       program.push(KIND.forward, stage, microbatch, 0);
     },

@@ -3,6 +3,8 @@ import type { WorkSetting } from './setting.ts';
 
 /** Tokens of a microbatch, and the sum of its squared row lengths. */
 export interface AttentionSize {
+  /** Rows, or what stands for them where several attend in one block (`shapeAsPacked`). */
+  readonly rows: number;
   readonly tokens: number;
   readonly squaredTokens: number;
 }
@@ -17,7 +19,7 @@ export const attentionForward = (setting: WorkSetting, size: AttentionSize): Att
   const inputsAndOutput = 2 * queryElements + keyValueElements;
   return setting.attention === 'flash'
     ? kernel(setting, { flops: productFlops, elements: inputsAndOutput, launches: 1 })
-    : kernel(setting, { flops: 2 * productFlops, elements: inputsAndOutput + 8 * scoreElements, launches: 5 });
+    : kernel(setting, { flops: 2 * productFlops, elements: inputsAndOutput + 8 * scoreElements, launches: launchesOf(setting, size, 5, 8) });
 };
 
 /**
@@ -30,12 +32,16 @@ export const attentionBackward = (setting: WorkSetting, size: AttentionSize): At
   const inputsAndGradients = 3 * queryElements + 2 * keyValueElements;
   return setting.attention === 'flash'
     ? kernel(setting, { flops: 2.5 * productFlops, elements: inputsAndGradients + queryElements, launches: 2 })
-    : kernel(setting, { flops: 4 * productFlops, elements: inputsAndGradients + 9 * scoreElements, launches: 6 });
+    : kernel(setting, { flops: 4 * productFlops, elements: inputsAndGradients + 9 * scoreElements, launches: launchesOf(setting, size, 6, 15) });
 };
 
 /** Elements of the score matrices of one layer: heads × Σ length². */
 export const scoreElements = (setting: WorkSetting, squaredTokens: number): number =>
   setting.model.headCount * squaredTokens;
+
+/** The executor's kernels per block of one key/value head and one run of rows, counted in `exec/model/attention.ts`. */
+const launchesOf = (setting: WorkSetting, { rows }: AttentionSize, batched: number, perBlock: number): number =>
+  setting.elementwise === 'tfjs' ? perBlock * rows * setting.model.keyValueHeadCount : batched;
 
 const measure = (setting: WorkSetting, { tokens, squaredTokens }: AttentionSize) => {
   const { headCount, keyValueHeadCount, headSize } = setting.model;

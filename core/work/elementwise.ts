@@ -12,6 +12,7 @@ export type ElementwisePiece =
   | 'add'
   | 'scaleAdd'
   | 'dropout'
+  | 'transpose'
   | 'gather'
   | 'crossEntropy'
   | 'crossEntropyBackward';
@@ -35,6 +36,7 @@ const FUSED: Readonly<Record<ElementwisePiece, Passes>> = {
   add: { launches: 1, passes: 3 },
   scaleAdd: { launches: 1, passes: 3 },
   dropout: { launches: 1, passes: 2 },
+  transpose: { launches: 1, passes: 2 },
   gather: { launches: 1, passes: 2 },
   crossEntropy: { launches: 1, passes: 2 },
   crossEntropyBackward: { launches: 1, passes: 2 },
@@ -59,6 +61,26 @@ const EAGER: Readonly<Record<ElementwisePiece, Passes>> = {
   crossEntropyBackward: { launches: 2, passes: 4 },
 };
 
+/** Counted from the TensorFlow.js calls in `exec/model`, where a backward also makes the forward's output again. */
+const TFJS: Readonly<Record<ElementwisePiece, Passes>> = {
+  ...FUSED,
+  norm: { launches: 6, passes: 7 },
+  normBackward: { launches: 7, passes: 15 },
+  rope: { launches: 6, passes: 13 },
+  ropeBackward: { launches: 6, passes: 13 },
+  swiglu: { launches: 3, passes: 8 },
+  swigluBackward: { launches: 9, passes: 26 },
+  dropout: { launches: 1, passes: 3 },
+  crossEntropy: { launches: 8, passes: 6 },
+  crossEntropyBackward: { launches: 4, passes: 6 },
+};
+
+const TABLES: Readonly<Record<WorkSetting['elementwise'], Readonly<Record<ElementwisePiece, Passes>>>> = {
+  eager: EAGER,
+  fused: FUSED,
+  tfjs: TFJS,
+};
+
 /** `times` executions of a memory-bound piece on tensors of `elements` elements. */
 export const elementwise = (
   setting: WorkSetting,
@@ -66,7 +88,7 @@ export const elementwise = (
   elements: number,
   times = 1,
 ): ElementwiseKernel => {
-  const { launches, passes } = (setting.elementwise === 'eager' ? EAGER : FUSED)[piece];
+  const { launches, passes } = TABLES[setting.elementwise][piece];
   return {
     kind: 'elementwise',
     bytes: times * passes * elements * setting.elementBytes,

@@ -2,7 +2,7 @@
  * Work of a device as a list of kernels. A list, not one sum: a cost model times small and large products, products
  * and memory-bound kernels differently, and a measured table wants their shapes.
  */
-export type Kernel = Gemm | AttentionKernel | ElementwiseKernel;
+export type Kernel = Gemm | AttentionKernel | ElementwiseKernel | RandomKernel;
 
 /** `count` launches of a dense product [m, k]·[k, n]. */
 export interface Gemm {
@@ -34,6 +34,13 @@ export interface ElementwiseKernel {
   readonly count: number;
 }
 
+/** `count` draws that together make `elements` random numbers on the host, one after the other. */
+export interface RandomKernel {
+  readonly kind: 'random';
+  readonly elements: number;
+  readonly count: number;
+}
+
 /** FLOPs of all launches of a kernel; memory-bound kernels count none. */
 export const kernelFlops = (kernel: Kernel): number => {
   switch (kernel.kind) {
@@ -42,13 +49,23 @@ export const kernelFlops = (kernel: Kernel): number => {
     case 'attention':
       return kernel.flops;
     case 'elementwise':
+    case 'random':
       return 0;
   }
 };
 
 /** Bytes that all launches of a kernel read and write. */
-export const kernelBytes = (kernel: Kernel): number =>
-  kernel.kind === 'gemm' ? kernel.bytes * kernel.count : kernel.bytes;
+export const kernelBytes = (kernel: Kernel): number => {
+  switch (kernel.kind) {
+    case 'gemm':
+      return kernel.bytes * kernel.count;
+    case 'attention':
+    case 'elementwise':
+      return kernel.bytes;
+    case 'random':
+      return 0;
+  }
+};
 
 const sum = (kernels: readonly Kernel[], of: (kernel: Kernel) => number): number =>
   kernels.reduce((total, kernel) => total + of(kernel), 0);
@@ -72,5 +89,7 @@ const repeatKernel = (kernel: Kernel, times: number): Kernel => {
       return { ...kernel, flops: kernel.flops * times, bytes: kernel.bytes * times, count: kernel.count * times };
     case 'elementwise':
       return { ...kernel, bytes: kernel.bytes * times, count: kernel.count * times };
+    case 'random':
+      return { ...kernel, elements: kernel.elements * times, count: kernel.count * times };
   }
 };

@@ -17,12 +17,22 @@ export const loraForward = (setting: WorkSetting, module: ModuleName, shape: Mic
   adaptedParts(setting, module, shape).flatMap(({ adapter, tokens }) => {
     const { inputSize, outputSize } = linearShape(setting.model, module);
     return [
-      ...(adapter.dropout > 0 ? [elementwise(setting, 'dropout', tokens * inputSize)] : []),
+      ...(adapter.dropout > 0 ? [...drawMask(setting, tokens * inputSize), elementwise(setting, 'dropout', tokens * inputSize)] : []),
       gemm(setting, 'adapter', { m: tokens, n: adapter.rank, k: inputSize }),
       gemm(setting, 'adapter', { m: tokens, n: outputSize, k: adapter.rank }),
       elementwise(setting, 'scaleAdd', tokens * outputSize),
+      ...(adapter.type === 'dora' ? doraForward(setting, module, adapter, tokens) : []),
     ];
   });
+
+/** Direction, its scaling and the base's part taken off; behind dropout the base's product is needed for the masked input too. */
+const doraForward = (setting: WorkSetting, module: ModuleName, { dropout }: Adapter, tokens: number): Kernel[] => {
+  const { inputSize, outputSize } = linearShape(setting.model, module);
+  return [
+    elementwise(setting, 'add', tokens * outputSize, 3),
+    ...(dropout > 0 ? [gemm(setting, 'frozen', { m: tokens, n: outputSize, k: inputSize })] : []),
+  ];
+};
 
 /**
  * Their gradients: ∇B = (xA)ᵀ∇h, ∇(xA) = ∇hBᵀ, ∇A = xᵀ∇(xA), and where the input gradient is wanted ∇(xA)Aᵀ, added in
@@ -42,7 +52,12 @@ export const loraBackward = (
       gemm(setting, 'adapter', { m: rank, n: outputSize, k: tokens }),
       gemm(setting, 'adapter', { m: tokens, n: rank, k: outputSize }),
       gemm(setting, 'adapter', { m: inputSize, n: rank, k: tokens }),
+      ...(setting.elementwise === 'tfjs' ? [elementwise(setting, 'transpose', tokens * (inputSize + outputSize))] : []),
       elementwise(setting, 'add', rank * (inputSize + outputSize)),
+      ...(adapter.type === 'dora' ? [elementwise(setting, 'add', tokens * outputSize, 3)] : []),
+      ...(adapter.type === 'dora' && adapter.dropout > 0 && inputGradient
+        ? [gemm(setting, 'frozen', { m: tokens, n: inputSize, k: outputSize })]
+        : []),
       ...(inputGradient
         ? [
             gemm(setting, 'adapter', { m: tokens, n: inputSize, k: rank }),
@@ -53,11 +68,41 @@ export const loraBackward = (
     ];
   });
 
-/** Parameters of one adapter in one layer: Σ rank · (input + output) over its target modules. */
+/** The executor draws masks in JavaScript, so that they do not depend on neighbours; GPUs draw them inside the kernel. */
+const drawMask = (setting: WorkSetting, elements: number): Kernel[] =>
+  setting.elementwise === 'tfjs' ? [{ kind: 'random', elements, count: 1 }] : [];
+
+/** Trained parameters of one adapter in one layer, over its target modules. */
 export const adapterLayerParameters = (setting: Pick<WorkSetting, 'model'>, adapter: Adapter): number =>
-  adapter.targetModules
-    .map((module) => linearShape(setting.model, module))
-    .reduce((sum, { inputSize, outputSize }) => sum + adapter.rank * (inputSize + outputSize), 0);
+  sumOverTargets(setting, adapter, ({ inputSize, outputSize }) => {
+    const { type, rank } = adapter;
+    if (type === 'vera') return rank + outputSize;
+    return rank * (inputSize + outputSize) + (type === 'dora' ? outputSize : 0);
+  });
+
+/** Frozen values that an adapter brings to every stage: VeRA's projections, cut to each target module. */
+export const adapterFrozenParameters = (setting: Pick<WorkSetting, 'model'>, adapter: Adapter): number =>
+  adapter.type === 'vera'
+    ? sumOverTargets(setting, adapter, ({ inputSize, outputSize }) => adapter.rank * (inputSize + outputSize))
+    : 0;
+
+const sumOverTargets = (
+  { model }: Pick<WorkSetting, 'model'>,
+  { targetModules }: Adapter,
+  of: (shape: ReturnType<typeof linearShape>) => number,
+): number => targetModules.reduce((sum, module) => sum + of(linearShape(model, module)), 0);
+
+/** Kernels that follow a step in each layer: the row norms of W + scale·B·A, which DoRA divides by. */
+export const normsAfterStep = (setting: WorkSetting, adapter: Adapter): Kernel[] =>
+  adapter.type !== 'dora'
+    ? []
+    : adapter.targetModules.flatMap((module) => {
+        const { inputSize, outputSize } = linearShape(setting.model, module);
+        return [
+          gemm(setting, 'adapter', { m: outputSize, n: inputSize, k: adapter.rank }),
+          elementwise(setting, 'add', inputSize * outputSize, 3),
+        ];
+      });
 
 /** Modules that some adapter of a shape changes. */
 export const adaptedModules = (setting: WorkSetting, shape: MicrobatchShape): readonly ModuleName[] =>

@@ -1,8 +1,8 @@
-import { embeddingParameters, layerParameters, linearShape, type ModuleName } from '../model/model.ts';
+import { embeddingParameters, layerParameters, linearShape, MODULE_NAMES, type Model, type ModuleName } from '../model/model.ts';
 import type { MicrobatchShape } from '../plan/plan.ts';
 import { scoreElements } from './attention.ts';
-import { adaptedModules, adapterLayerParameters } from './lora.ts';
-import { adapterOf, shapeSize, type StageContent, type WorkSetting } from './setting.ts';
+import { adaptedModules, adapterFrozenParameters, adapterLayerParameters } from './lora.ts';
+import { adapterOf, headTokens, shapeSize, type StageContent, type WorkSetting } from './setting.ts';
 
 /** Bytes of hidden states, or of their gradients, between two stages. */
 export const transferBytes = (setting: WorkSetting, shape: MicrobatchShape): number =>
@@ -11,6 +11,7 @@ export const transferBytes = (setting: WorkSetting, shape: MicrobatchShape): num
 /** Bytes of a stage's frozen weights; a tied LM head costs a second copy where it is on another stage. */
 export const baseWeightBytes = (setting: WorkSetting, content: StageContent): number => {
   const { model } = setting;
+  if (setting.elementwise === 'tfjs') return setting.elementBytes * executorWeights(setting, content);
   const separateHead = content.head && !(model.tiedEmbeddings && content.embedding);
   const parameters =
     content.layerCount * layerParameters(model) +
@@ -21,16 +22,44 @@ export const baseWeightBytes = (setting: WorkSetting, content: StageContent): nu
 };
 
 /**
+ * Elements of a stage's frozen tensors in the executor: every product's weight in both orientations, because the wasm
+ * backend multiplies transposed operands slowly, and the matrix that rotates half a head.
+ */
+const executorWeights = ({ model }: WorkSetting, content: StageContent): number => {
+  const products = MODULE_NAMES.reduce((sum, module) => sum + moduleElements(model, module), 0);
+  return (
+    content.layerCount * (layerParameters(model) + products) +
+    (content.embedding ? embeddingParameters(model) : 0) +
+    (content.head ? 2 * embeddingParameters(model) + model.hiddenSize : 0) +
+    model.headSize * model.headSize
+  );
+};
+
+const moduleElements = (model: Model, module: ModuleName): number => {
+  const { inputSize, outputSize } = linearShape(model, module);
+  return inputSize * outputSize;
+};
+
+/** Values that an optimizer remembers for every parameter. */
+const optimizerVectors = ({ optimizers }: WorkSetting, adapter: number): number => {
+  const optimizer = optimizers?.[adapter];
+  if (optimizer?.type !== 'sgd') return 2;
+  return optimizer.momentum === 0 ? 0 : 1;
+};
+
+/**
  * Bytes of one adapter's state on a stage: fp32 weight, gradient and Adam's two moments, 16 a parameter (Rajbhandari et
- * al. 2020, ZeRO, section 3.1).
+ * al. 2020, ZeRO, section 3.1); SGD remembers less, VeRA's projections are held beside.
  */
 export const adapterStateBytes = (
   setting: WorkSetting,
   content: StageContent,
   adapter: number,
 ): { readonly adapters: number; readonly gradients: number; readonly optimizer: number } => {
-  const parameters = content.layerCount * adapterLayerParameters(setting, adapterOf(setting, { adapter }));
-  return { adapters: 4 * parameters, gradients: 4 * parameters, optimizer: 8 * parameters };
+  const held = adapterOf(setting, { adapter });
+  const parameters = content.layerCount * adapterLayerParameters(setting, held);
+  const frozen = adapterFrozenParameters(setting, held);
+  return { adapters: 4 * (parameters + frozen), gradients: 4 * parameters, optimizer: 4 * optimizerVectors(setting, adapter) * parameters };
 };
 
 /**
@@ -42,36 +71,48 @@ export const adapterStateBytes = (
  */
 export const savedBytes = (setting: WorkSetting, content: StageContent, shape: MicrobatchShape): number => {
   const { hiddenSize, vocabularySize } = setting.model;
-  const { tokens } = shapeSize(shape);
-  const head = content.head ? tokens * (hiddenSize + vocabularySize) : 0;
-  return setting.elementBytes * (content.layerCount * layerSavedElements(setting, shape) + head);
+  const head = content.head ? headTokens(setting, shape) * (hiddenSize + vocabularySize) : 0;
+  const once = setting.elementwise === 'tfjs' ? executorSharedElements(setting, shape) : 0;
+  return setting.elementBytes * (content.layerCount * layerSavedElements(setting, shape) + head + once);
+};
+
+/** What the executor's layers share: a mask per attention block, cosines and sines per token. */
+const executorSharedElements = ({ model }: WorkSetting, shape: MicrobatchShape): number => {
+  const { tokens, squaredTokens } = shapeSize(shape);
+  return (model.headCount / model.keyValueHeadCount) * squaredTokens + 2 * tokens * model.headSize;
 };
 
 /** Elements kept of one layer: what the derivatives of its operations refer to. */
 const layerSavedElements = (setting: WorkSetting, shape: MicrobatchShape): number => {
   const { hiddenSize, intermediateSize, headCount, keyValueHeadCount, headSize } = setting.model;
   const { tokens, squaredTokens } = shapeSize(shape);
+  const executor = setting.elementwise === 'tfjs';
   const adapted = adaptedModules(setting, shape);
   const has = (...modules: ModuleName[]): number => (modules.some((module) => adapted.includes(module)) ? 1 : 0);
   const flash = setting.attention === 'flash';
   const normInputs = 2 * hiddenSize;
-  const normOutputs = hiddenSize * (has('q_proj', 'k_proj', 'v_proj') + has('gate_proj', 'up_proj'));
+  // The executor keeps what norms divide by and makes their outputs, like SwiGLU's product, again.
+  const normOutputs = executor ? 2 : hiddenSize * (has('q_proj', 'k_proj', 'v_proj') + has('gate_proj', 'up_proj'));
   const queriesKeysValues = (headCount + 2 * keyValueHeadCount) * headSize;
-  const attentionOutput = flash ? headCount * headSize : headCount * headSize * has('o_proj');
-  const gateAndUp = (setting.elementwise === 'eager' ? 3 : 2) * intermediateSize;
-  const product = intermediateSize * has('down_proj');
+  const attentionOutput = flash || executor ? headCount * headSize : headCount * headSize * has('o_proj');
+  const gateAndUp = (setting.elementwise === 'fused' ? 2 : 3) * intermediateSize;
+  const product = executor ? 0 : intermediateSize * has('down_proj');
   const perToken = normInputs + normOutputs + queriesKeysValues + attentionOutput + gateAndUp + product;
   const attention = flash ? tokens * headCount : scoreElements(setting, squaredTokens);
   return tokens * perToken + attention + loraSavedElements(setting, shape);
 };
 
-/** Elements kept for the adapters of one layer: x·A, and the masked input where there is dropout. */
+/** Elements kept for the adapters of one layer: x·A, the masked input where there is dropout, DoRA's (W + scale·B·A)x. */
 const loraSavedElements = (setting: WorkSetting, shape: MicrobatchShape): number =>
   shape.parts.reduce((sum, part) => {
     const adapter = adapterOf(setting, part);
     const widths = adapter.targetModules.map((module) => linearShape(setting.model, module).inputSize);
     const masked = adapter.dropout > 0 ? widths.reduce((total, width) => total + width, 0) : 0;
-    return sum + part.tokens * (masked + adapter.rank * widths.length);
+    const directions =
+      adapter.type === 'dora'
+        ? adapter.targetModules.reduce((total, module) => total + linearShape(setting.model, module).outputSize, 0)
+        : 0;
+    return sum + part.tokens * (masked + adapter.rank * widths.length + directions);
   }, 0);
 
 /**
@@ -89,7 +130,7 @@ export const temporaryBytes = (
   const scores = setting.attention === 'flash' ? 0 : scoreElements(setting, squaredTokens);
   const layers = (scoreMatrices: number, hiddens: number): number =>
     content.layerCount === 0 ? 0 : Math.max(scoreMatrices * scores, tokens * (hiddens * hiddenSize + 2 * intermediateSize));
-  const head = content.head ? tokens * vocabularySize : 0;
+  const head = content.head ? headTokens(setting, shape) * vocabularySize : 0;
   return {
     forward: setting.elementBytes * Math.max(layers(2, 2), head),
     backward: setting.elementBytes * Math.max(layers(3, 3), head),

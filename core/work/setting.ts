@@ -1,5 +1,5 @@
 import type { Precision } from '../cluster/cluster.ts';
-import type { Adapter } from '../job.ts';
+import type { Adapter, Optimizer } from '../job.ts';
 import type { Model } from '../model/model.ts';
 import type { MicrobatchShape, ShapePart, StagePlacement } from '../plan/plan.ts';
 
@@ -8,12 +8,18 @@ export interface WorkSetting {
   readonly model: Model;
   /** In plan order: a shape's `adapter` indexes this list. */
   readonly adapters: readonly Adapter[];
+  /** Beside each adapter; absent: all AdamW. */
+  readonly optimizers?: readonly Optimizer[];
   /** Bytes of one element of base weights and activations. */
   readonly elementBytes: number;
   /** `scores` writes the score matrix and keeps it for the backward (the paper's code), `flash` does neither. */
   readonly attention: 'scores' | 'flash';
-  /** `eager` launches every elementary operation of norms, RoPE and SwiGLU by itself, `fused` one kernel for each. */
-  readonly elementwise: 'eager' | 'fused';
+  /**
+   * `eager` launches every elementary operation of norms, RoPE and SwiGLU by itself, `fused` one kernel for each; `tfjs`
+   * is this project's executor, which also attends block by block, keeps frozen weights in both orientations and sends
+   * only rows with a target through the LM head.
+   */
+  readonly elementwise: 'eager' | 'fused' | 'tfjs';
 }
 
 /** What a stage computes: consecutive layers, the embedding in front of them or the LM head behind them. */
@@ -35,8 +41,11 @@ export const stageContents = (stages: readonly Pick<StagePlacement, 'firstLayer'
 export const elementBytesOf = (precision: Precision): number =>
   precision === 'bf16' || precision === 'fp16' ? 2 : 4;
 
-/** A shape's tokens, and its squared row lengths, over all adapters. */
-export const shapeSize = (shape: MicrobatchShape): { readonly tokens: number; readonly squaredTokens: number } => ({
+/** A shape's rows, tokens and squared row lengths, over all adapters. */
+export const shapeSize = (
+  shape: MicrobatchShape,
+): { readonly rows: number; readonly tokens: number; readonly squaredTokens: number } => ({
+  rows: shape.parts.reduce((sum, part) => sum + part.rows, 0),
   tokens: shape.parts.reduce((sum, part) => sum + part.tokens, 0),
   squaredTokens: shape.parts.reduce((sum, part) => sum + part.squaredTokens, 0),
 });
@@ -47,3 +56,7 @@ export const adapterOf = (setting: WorkSetting, part: Pick<ShapePart, 'adapter'>
   if (adapter === undefined) throw new RangeError(`no adapter ${part.adapter}: there are ${setting.adapters.length}`);
   return adapter;
 };
+
+/** Rows that reach the LM head: all of them, or in our executor those that carry a target. */
+export const headTokens = (setting: WorkSetting, shape: MicrobatchShape): number =>
+  shape.parts.reduce((sum, { tokens, targets }) => sum + (setting.elementwise === 'tfjs' ? (targets ?? tokens) : tokens), 0);

@@ -2,8 +2,8 @@ import type { MicrobatchShape } from '../plan/plan.ts';
 import { elementwise } from './elementwise.ts';
 import { repeatKernels, type Kernel } from './kernel.ts';
 import { layerBackward, layerForward } from './layer.ts';
-import { adapterLayerParameters, gemm } from './lora.ts';
-import { adapterOf, shapeSize, type StageContent, type WorkSetting } from './setting.ts';
+import { adapterLayerParameters, gemm, normsAfterStep } from './lora.ts';
+import { adapterOf, headTokens, shapeSize, type StageContent, type WorkSetting } from './setting.ts';
 
 /** Kernels of a stage's forward of one microbatch: embedding rows, layers, then norm, LM head and loss on the last stage. */
 export const forwardWork = (setting: WorkSetting, content: StageContent, shape: MicrobatchShape): Kernel[] => {
@@ -12,22 +12,21 @@ export const forwardWork = (setting: WorkSetting, content: StageContent, shape: 
   return [
     ...(content.embedding ? [elementwise(setting, 'gather', tokens * hiddenSize)] : []),
     ...repeatKernels(layerForward(setting, shape), content.layerCount),
-    ...(content.head ? headForward(setting, tokens) : []),
+    ...(content.head ? headForward(setting, headTokens(setting, shape)) : []),
   ];
 };
 
 /** Kernels of a stage's backward of one microbatch; the embedding is frozen and takes no part. */
 export const backwardWork = (setting: WorkSetting, content: StageContent, shape: MicrobatchShape): Kernel[] => {
-  const { tokens } = shapeSize(shape);
   const lowestLayers = content.embedding ? Math.min(1, content.layerCount) : 0;
   return [
-    ...(content.head ? headBackward(setting, tokens) : []),
+    ...(content.head ? headBackward(setting, headTokens(setting, shape)) : []),
     ...repeatKernels(layerBackward(setting, shape, true), content.layerCount - lowestLayers),
     ...repeatKernels(layerBackward(setting, shape, false), lowestLayers),
   ];
 };
 
-/** Final norm, LM head on every position (2 FLOP a parameter and token: 2hV), cross-entropy of its logits. */
+/** Final norm, LM head (2 FLOP a parameter and token: 2hV), cross-entropy of its logits. */
 const headForward = (setting: WorkSetting, tokens: number): Kernel[] => {
   const { hiddenSize, vocabularySize } = setting.model;
   return [
@@ -46,14 +45,27 @@ const headBackward = (setting: WorkSetting, tokens: number): Kernel[] => {
   ];
 };
 
-/** fp32 passes of AdamW over a parameter: read weight, gradient and two moments, write all but the gradient, clear it. */
-const ADAMW_PASSES = 8;
-/** Launches of PyTorch's multi-tensor AdamW, counted from the `_foreach` calls of `torch/optim/adamw.py`. */
-const ADAMW_LAUNCHES = 12;
 const FP32_BYTES = 4;
+
+/**
+ * fp32 passes over a parameter and launches of a step. PyTorch: what is read (weight, gradient, AdamW's two moments or
+ * SGD's one) and written (all but the gradient, and clears it), launches counted from the `_foreach` calls of
+ * `torch/optim/adamw.py` and `sgd.py`. The executor runs one TensorFlow.js op at a time (`exec/adapter`).
+ */
+const STEPS = {
+  adamw: { torch: { passes: 8, launches: 12 }, tfjs: { passes: 35, launches: 16 } },
+  sgd: { torch: { passes: 6, launches: 4 }, tfjs: { passes: 15, launches: 6 } },
+} as const;
 
 /** Kernels of one optimizer step of an adapter on a stage; adapters are fp32 at every precision of the base. */
 export const stepWork = (setting: WorkSetting, content: StageContent, adapter: number): Kernel[] => {
-  const parameters = content.layerCount * adapterLayerParameters(setting, adapterOf(setting, { adapter }));
-  return [{ kind: 'elementwise', bytes: ADAMW_PASSES * FP32_BYTES * parameters, count: ADAMW_LAUNCHES }];
+  const stepped = adapterOf(setting, { adapter });
+  const parameters = content.layerCount * adapterLayerParameters(setting, stepped);
+  const { passes, launches: count } = STEPS[setting.optimizers?.[adapter]?.type ?? 'adamw'][
+    setting.elementwise === 'tfjs' ? 'tfjs' : 'torch'
+  ];
+  return [
+    { kind: 'elementwise', bytes: passes * FP32_BYTES * parameters, count },
+    ...repeatKernels(normsAfterStep(setting, stepped), content.layerCount),
+  ];
 };

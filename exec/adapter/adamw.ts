@@ -1,19 +1,24 @@
-import { type Tensor1D, add, dispose, div, mul, sqrt, square, sub, zeros } from '@tensorflow/tfjs-core';
+import { type Tensor1D, add, div, mul, sqrt, square, sub, tensor1d, zeros } from '@tensorflow/tfjs-core';
 import type { AdamW } from '../../core/job.ts';
-import { scoped } from '../backend/scope.ts';
-import type { OptimizerState } from './optimizer-state.ts';
+import { release, scoped } from '../backend/scope.ts';
+import type { OptimizerState, OptimizerTask } from './optimizer-state.ts';
 
 /**
  * AdamW in the order of operations of `torch.optim.AdamW` (PyTorch 2, `_single_tensor_adamw`): weight decay on the
  * parameters first, then the moments, bias corrections as scalars, epsilon added to the corrected root.
  */
-export const createAdamW = (settings: AdamW, size: number): OptimizerState => {
-  const { learningRate, beta1, beta2, epsilon, weightDecay } = settings;
-  let step = 0;
-  let mean: Tensor1D = zeros([size]);
-  let variance: Tensor1D = zeros([size]);
+export const createAdamW = (
+  { beta1, beta2, epsilon, weightDecay }: AdamW,
+  { size, learningRate, multiples: ratios, start }: OptimizerTask,
+): OptimizerState => {
+  let step = start?.steps ?? 0;
+  const vector = (name: string): Tensor1D => (start === null ? zeros([size]) : tensor1d(start.vector(name)));
+  const multiples = ratios === null ? undefined : tensor1d(ratios);
+  let mean = vector('mean');
+  let variance = vector('variance');
   return {
     update: (parameters, gradient) => {
+      const rate = learningRate(step);
       step++;
       const correction1 = 1 - beta1 ** step;
       const correction2 = Math.sqrt(1 - beta2 ** step);
@@ -21,15 +26,23 @@ export const createAdamW = (settings: AdamW, size: number): OptimizerState => {
         const nextMean: Tensor1D = add(mean, mul(sub(gradient, mean), 1 - beta1));
         const nextVariance: Tensor1D = add(mul(variance, beta2), mul(square(gradient), 1 - beta2));
         const root = add(div(sqrt(nextVariance), correction2), epsilon);
-        const decayed = weightDecay === 0 ? parameters : mul(parameters, 1 - learningRate * weightDecay);
-        const nextParameters: Tensor1D = sub(decayed, mul(div(nextMean, root), learningRate / correction1));
-        return { nextMean, nextVariance, nextParameters };
+        const move = scaled(div(nextMean, root), rate / correction1, multiples);
+        const decay = rate * weightDecay;
+        const kept = multiples === undefined ? 1 - decay : sub(1, mul(multiples, decay));
+        const decayed = decay === 0 ? parameters : mul<Tensor1D>(parameters, kept);
+        return { nextMean, nextVariance, nextParameters: sub<Tensor1D>(decayed, move) };
       });
-      dispose([mean, variance]);
+      release([mean, variance]);
       mean = next.nextMean;
       variance = next.nextVariance;
       return next.nextParameters;
     },
-    dispose: () => dispose([mean, variance]),
+    vectors: () => ({ mean, variance }),
+    dispose: () => release([mean, variance, multiples]),
   };
+};
+
+const scaled = (values: Tensor1D, factor: number, multiples: Tensor1D | undefined): Tensor1D => {
+  const product: Tensor1D = mul(values, factor);
+  return multiples === undefined ? product : mul(product, multiples);
 };

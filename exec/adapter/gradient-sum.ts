@@ -1,10 +1,10 @@
-import { type Rank, type Tensor1D, type Tensor2D, add, concat, reshape, sum } from '@tensorflow/tfjs-core';
+import { type Rank, type Tensor, type Tensor1D, add, concat, reshape, sum } from '@tensorflow/tfjs-core';
 import type { Backend } from '../backend/backend.ts';
 import { release, scoped } from '../backend/scope.ts';
 import type { ParameterLayout } from './parameter-layout.ts';
 
-/** Gradients of an adapter's matrices by PEFT's key, each in the shape its segment has. */
-export type AdapterGradients = ReadonlyMap<string, Tensor2D>;
+/** Gradients of an adapter's matrices by PEFT's key, each as its segment is stored. */
+export type AdapterGradients = ReadonlyMap<string, Tensor>;
 
 /** The gradient of an adapter's parameter vector, summed over the microbatches of a mini-batch. */
 export interface GradientSum {
@@ -46,12 +46,12 @@ export const createGradientSum = (layout: ParameterLayout, backend: Backend): Gr
   };
 };
 
-/** All matrices are `[size, rank]`: row after row they are the vector. */
+/** Row after row the matrices are the vector. */
 const flatten = ({ segments }: ParameterLayout, gradients: AdapterGradients): Tensor1D => {
-  const matrices = segments.map(({ name }) => {
+  const vectors = segments.map(({ name }) => {
     const gradient = gradients.get(name);
     if (gradient === undefined) throw new Error(`no gradient for ${name}`);
-    return gradient;
+    return reshape<Rank.R1>(gradient, [-1]);
   });
-  return reshape<Rank.R1>(concat(matrices, 0), [-1]);
+  return concat(vectors, 0);
 };

@@ -1,16 +1,19 @@
 import { uniformFloat32 } from 'pure-rand/distribution/uniformFloat32';
+import type { Adapter } from '../../core/job.ts';
 import { MODULE_NAMES } from '../../core/model/model.ts';
 import type { ParameterLayout, Segment } from './parameter-layout.ts';
 import { PURPOSE, generatorFor } from './random.ts';
 
 /**
- * First values of an adapter as PEFT draws them: A uniform in ±1/√in (Kaiming with a = √5, `reset_lora_parameters`), B
- * zero. They depend on the seed, the layer and the module only.
+ * First values of an adapter as PEFT draws them: A uniform in ±1/√in (Kaiming with a = √5, `reset_lora_parameters`), d
+ * constant, all others zero; magnitudes come from the base weights. They depend on the seed, the layer and the module only.
  */
-export const initialValues = (layout: ParameterLayout, seed: number): Float32Array => {
+export const initialValues = (layout: ParameterLayout, adapter: Adapter, seed: number): Float32Array => {
   const values = new Float32Array(layout.size);
   for (const segment of layout.segments) {
-    if (segment.matrix === 'A') drawKaiming(segment, seed, values);
+    const { matrix, offset, size } = segment;
+    if (matrix === 'A') drawKaiming(segment, seed, values);
+    if (matrix === 'd' && adapter.type === 'vera') values.fill(adapter.initialScale, offset, offset + size);
   }
   return values;
 };

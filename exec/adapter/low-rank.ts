@@ -37,7 +37,7 @@ export const forwardLowRank = (
   });
 
 export interface LowRankGradients {
-  /** Gradient of A as the layout stores it, `[in, rank]`. */
+  /** Gradient of Aᵀ, `[in, rank]`. */
   readonly A: Tensor2D;
   /** Gradient of B, `[out, rank]`. */
   readonly B: Tensor2D;

@@ -1,29 +1,43 @@
-import { type Tensor1D, type Tensor2D, keep, mul, reshape, slice, transpose } from '@tensorflow/tfjs-core';
+import { type Tensor, type Tensor1D, type Tensor2D, keep, reshape, slice } from '@tensorflow/tfjs-core';
 import type { ModuleName } from '../../core/model/model.ts';
 import { release, scoped } from '../backend/scope.ts';
-import type { LowRankOperands } from './low-rank.ts';
+import type { AdapterForm, ModuleOperands } from './adapter-form.ts';
 import { type ParameterLayout, type Segment, peftName } from './parameter-layout.ts';
 
 /** The matrices of an adapter, cut from its parameter vector when first needed and until the parameters change. */
 export interface OperandCache {
-  readonly get: (layer: number, module: ModuleName, parameters: Tensor1D) => LowRankOperands;
+  readonly get: (layer: number, module: ModuleName, parameters: Tensor1D) => ModuleOperands;
   /** To be called when the parameters change. */
   readonly clear: () => void;
 }
 
-/** An empty cache for matrices of the given layout and scale. */
-export const createOperandCache = (layout: ParameterLayout, scale: number): OperandCache => {
+/** The module's frozen W `[out, in]`. */
+export type FrozenWeights = (layer: number, module: ModuleName) => Tensor2D;
+
+/** An empty cache for matrices of the given layout. */
+export const createOperandCache = (
+  layout: ParameterLayout,
+  form: AdapterForm,
+  weightOf: FrozenWeights,
+): OperandCache => {
   const segments = new Map(layout.segments.map((segment) => [segment.name, segment]));
-  const cached = new Map<string, LowRankOperands>();
+  const cached = new Map<string, ModuleOperands>();
+  /** Made in the middle of a forward, but kept until the next step. */
+  const derive = (layer: number, module: ModuleName, parameters: Tensor1D): ModuleOperands =>
+    scoped(() => {
+      const operands = form.operands(
+        module,
+        (matrix) => matrixOf(parameters, segments.get(peftName(layer, module, matrix))!),
+        weightOf(layer, module),
+      );
+      Object.values<Tensor>({ ...operands.lowRank, ...operands.magnitude }).forEach((tensor) => keep(tensor));
+      return operands;
+    });
   return {
     get: (layer, module, parameters) => {
       const key = `${layer}.${module}`;
-      let operands = cached.get(key);
-      if (operands === undefined) {
-        const [A, B] = [segments.get(peftName(layer, module, 'A'))!, segments.get(peftName(layer, module, 'B'))!];
-        operands = deriveOperands(parameters, A, B, scale);
-        cached.set(key, operands);
-      }
+      const operands = cached.get(key) ?? derive(layer, module, parameters);
+      cached.set(key, operands);
       return operands;
     },
     clear: () => {
@@ -32,20 +46,6 @@ export const createOperandCache = (layout: ParameterLayout, scale: number): Oper
     },
   };
 };
-
-/** Made in the middle of a forward, but kept until the next step. */
-const deriveOperands = (parameters: Tensor1D, A: Segment, B: Segment, scale: number): LowRankOperands =>
-  scoped(() => {
-    const [down, upTransposed] = [matrixOf(parameters, A), matrixOf(parameters, B)];
-    const operands: LowRankOperands = {
-      scaledDown: mul(down, scale),
-      up: transpose(upTransposed),
-      scaledUpTransposed: mul(upTransposed, scale),
-      downTransposed: transpose(down),
-    };
-    Object.values(operands).forEach((matrix: Tensor2D) => keep(matrix));
-    return operands;
-  });
 
 const matrixOf = (parameters: Tensor1D, { offset, size, rank }: Segment): Tensor2D =>
   reshape(slice(parameters, offset, size * rank), [size, rank]);

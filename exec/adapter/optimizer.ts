@@ -1,13 +1,17 @@
+import { assertNever } from '../../core/never.ts';
 import type { Optimizer } from '../../core/job.ts';
 import { createAdamW } from './adamw.ts';
-import type { OptimizerState } from './optimizer-state.ts';
+import type { OptimizerState, OptimizerTask } from './optimizer-state.ts';
+import { createSgd } from './sgd.ts';
 
-const creators: {
-  readonly [T in Optimizer['type']]: (settings: Extract<Optimizer, { type: T }>, size: number) => OptimizerState;
-} = {
-  adamw: createAdamW,
+/** An optimizer for a task, fresh or going on where an earlier one was. */
+export const createOptimizer = (settings: Optimizer, task: OptimizerTask): OptimizerState => {
+  switch (settings.type) {
+    case 'adamw':
+      return createAdamW(settings, task);
+    case 'sgd':
+      return createSgd(settings, task);
+    default:
+      return assertNever(settings);
+  }
 };
-
-/** A fresh optimizer for `size` parameters. */
-export const createOptimizer = (settings: Optimizer, size: number): OptimizerState =>
-  creators[settings.type](settings, size);

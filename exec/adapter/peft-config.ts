@@ -1,74 +1,118 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as z from 'zod';
-import { type LoraAdapter } from '../../core/job.ts';
+import { type Adapter, LARGEST_PROJECTION_SEED, type LoraAdapter, type VeraAdapter } from '../../core/job.ts';
 import { MODULE_NAMES } from '../../core/model/model.ts';
 import { type Problems, problem, show } from '../../core/problem.ts';
 
-/** Contents of `adapter_config.json` as PEFT 0.10 and later load it; fields left at PEFT's defaults are written out. */
-export const formatPeftConfig = (adapter: LoraAdapter, baseModel: string): string => {
+/** Contents of `adapter_config.json` as PEFT 0.10 (VeRA: 0.12) and later load it; fields at PEFT's defaults are written out. */
+export const formatPeftConfig = (adapter: Adapter, baseModel: string): string => {
   const config = {
-    alpha_pattern: {},
     auto_mapping: null,
     base_model_name_or_path: baseModel,
     bias: 'none',
     fan_in_fan_out: false,
     inference_mode: true,
-    init_lora_weights: true,
     layers_pattern: null,
     layers_to_transform: null,
-    lora_alpha: adapter.alpha,
-    lora_dropout: adapter.dropout,
     modules_to_save: null,
-    peft_type: 'LORA',
     r: adapter.rank,
-    rank_pattern: {},
     revision: null,
     target_modules: adapter.targetModules,
     task_type: 'CAUSAL_LM',
-    use_dora: false,
-    use_rslora: adapter.type === 'rslora',
+    ...(adapter.type === 'vera' ? veraFields(adapter) : loraFields(adapter)),
   };
   return `${JSON.stringify(config, null, 2)}\n`;
 };
 
+const loraFields = (adapter: LoraAdapter) => ({
+  alpha_pattern: {},
+  init_lora_weights: true,
+  lora_alpha: adapter.alpha,
+  lora_dropout: adapter.dropout,
+  peft_type: 'LORA',
+  rank_pattern: {},
+  use_dora: adapter.type === 'dora',
+  use_rslora: adapter.type === 'rslora',
+});
+
+/** PEFT draws A and B again from the key, so the file holds the trained vectors only. */
+const veraFields = (adapter: VeraAdapter) => ({
+  d_initial: adapter.initialScale,
+  init_weights: true,
+  peft_type: 'VERA',
+  projection_prng_key: adapter.projectionSeed,
+  save_projection: false,
+  vera_dropout: adapter.dropout,
+});
+
+const dropout = z.number().min(0).lt(1).default(0);
+
 /** What we can train; a config that asks for more would load as a different adapter, so it is refused by name. */
-const schema = z.object({
-  peft_type: z.literal('LORA'),
+const basics = {
   r: z.int().positive(),
-  lora_alpha: z.number().positive(),
-  lora_dropout: z.number().min(0).lt(1).default(0),
   target_modules: z.array(z.enum(MODULE_NAMES)).min(1),
   bias: z.literal('none').default('none'),
   base_model_name_or_path: z.string().nullish(),
-  use_rslora: z.boolean().default(false),
-  use_dora: z.literal(false).default(false),
   fan_in_fan_out: z.literal(false).default(false),
-  rank_pattern: z.strictObject({}).nullish(),
-  alpha_pattern: z.strictObject({}).nullish(),
   layers_to_transform: z.null().optional(),
   modules_to_save: z.null().optional(),
-});
+};
+
+const lora = z
+  .object({
+    ...basics,
+    peft_type: z.literal('LORA'),
+    lora_alpha: z.number().positive(),
+    lora_dropout: dropout,
+    use_rslora: z.boolean().default(false),
+    use_dora: z.boolean().default(false),
+    rank_pattern: z.strictObject({}).nullish(),
+    alpha_pattern: z.strictObject({}).nullish(),
+  })
+  .refine(({ use_rslora: rsLora, use_dora: dora }) => !(rsLora && dora), {
+    path: ['use_dora'],
+    error: 'expected false beside use_rslora',
+  })
+  .transform(
+    (config): Adapter => ({
+      type: config.use_dora ? 'dora' : config.use_rslora ? 'rslora' : 'lora',
+      rank: config.r,
+      alpha: config.lora_alpha,
+      dropout: config.lora_dropout,
+      targetModules: config.target_modules,
+    }),
+  );
+
+const vera = z
+  .object({
+    ...basics,
+    peft_type: z.literal('VERA'),
+    vera_dropout: dropout,
+    projection_prng_key: z.int().min(0).max(LARGEST_PROJECTION_SEED),
+    d_initial: z.number().default(0.1),
+  })
+  .transform(
+    (config): Adapter => ({
+      type: 'vera',
+      rank: config.r,
+      dropout: config.vera_dropout,
+      targetModules: config.target_modules,
+      projectionSeed: config.projection_prng_key,
+      initialScale: config.d_initial,
+    }),
+  );
 
 /** The adapter that an `adapter_config.json` describes; problems carry the field as path. */
-export const parsePeftConfig = (json: string): E.Either<Problems, LoraAdapter> => {
+export const parsePeftConfig = (json: string): E.Either<Problems, Adapter> => {
   const value = parseJson(json);
   if (value === undefined) return E.left([problem('', 'is not JSON')]);
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) =>
-      problem(path.join('.'), `${message}; found ${show(at(value, path))}`),
-    );
-    return isNonEmpty(problems) ? E.left(problems) : E.left([problem('', 'is not an adapter configuration')]);
-  }
-  const {
-    r,
-    lora_alpha: alpha,
-    lora_dropout: dropout,
-    target_modules: targetModules,
-    use_rslora: rsLora,
-  } = parsed.data;
-  return E.right({ type: rsLora ? 'rslora' : 'lora', rank: r, alpha, dropout, targetModules });
+  const parsed = (at(value, ['peft_type']) === 'VERA' ? vera : lora).safeParse(value);
+  if (parsed.success) return E.right(parsed.data);
+  const problems = parsed.error.issues.map(({ path, message }) =>
+    problem(path.join('.'), `${message}; found ${show(at(value, path))}`),
+  );
+  return isNonEmpty(problems) ? E.left(problems) : E.left([problem('', 'is not an adapter configuration')]);
 };
 
 const parseJson = (json: string): unknown => {

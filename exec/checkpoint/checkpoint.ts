@@ -4,6 +4,7 @@ import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as z from 'zod';
 import { type Problem, type Problems, problem, show } from '../../core/problem.ts';
+import type { ElementType } from './element-type.ts';
 import { type SafetensorsFile, openSafetensors } from './safetensors-file.ts';
 
 /** Named float tensors that are read one by one, whatever holds them. */
@@ -17,6 +18,10 @@ export interface TensorSource {
 
 /** A model folder in Hugging Face layout, open for reading. */
 export interface Checkpoint extends TensorSource {
+  /** Stored element type; undefined where there is no such tensor. */
+  readonly type: (name: string) => ElementType | undefined;
+  /** A tensor's bytes as they are stored. */
+  readonly readBytes: (name: string) => Promise<E.Either<Problems, Uint8Array>>;
   readonly close: () => Promise<void>;
 }
 
@@ -94,6 +99,8 @@ const missingInShards = (index: WeightMap, shards: ReadonlyMap<string, Safetenso
 const checkpointOf = (home: ReadonlyMap<string, SafetensorsFile>, files: readonly SafetensorsFile[]): Checkpoint => ({
   names: [...home.keys()],
   shape: (name) => home.get(name)?.entries.get(name)?.shape,
+  type: (name) => home.get(name)?.entries.get(name)?.type,
+  readBytes: async (name) => home.get(name)?.readBytes(name) ?? E.left([problem(name, 'the tensor is missing')]),
   read: async (name) => home.get(name)?.read(name) ?? E.left([problem(name, 'the tensor is missing')]),
   close: async () => {
     await Promise.all(files.map((file) => file.close()));

@@ -61,3 +61,39 @@ const halfToNumber = (bits: number): number => {
   if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 };
+
+/** The nearest values of a float type, ties to even, as little-endian bytes. */
+export const encodeFloats = (values: Float32Array, type: FloatType): Uint8Array => {
+  if (type === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const halves = type === 'BF16' ? narrowToBrainFloats(values) : Uint16Array.from(values, numberToHalf);
+  return new Uint8Array(halves.buffer);
+};
+
+const narrowToBrainFloats = (values: Float32Array): Uint16Array => {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  // Rounding the bits of a NaN could carry into an infinity.
+  return Uint16Array.from(bits, (word, i) =>
+    Number.isNaN(values[i]) ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16,
+  );
+};
+
+const LARGEST_HALF = 65504;
+
+/** IEEE 754 binary16 of a float32, which the arithmetic below holds exactly. */
+const numberToHalf = (value: number): number => {
+  if (Number.isNaN(value)) return 0x7e00;
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  // Half a step above the largest number everything rounds to infinity.
+  if (size >= LARGEST_HALF + 16) return sign | 0x7c00;
+  if (size < 2 ** -14) return sign | roundToEven(size * 2 ** 24);
+  const exponent = Math.floor(Math.log2(size));
+  // A fraction that rounds up to 2 carries into the exponent, as the bits lie side by side.
+  return sign | (((exponent + 14) << 10) + roundToEven(size * 2 ** (10 - exponent)));
+};
+
+const roundToEven = (value: number): number => {
+  const down = Math.floor(value);
+  const rest = value - down;
+  return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
+};

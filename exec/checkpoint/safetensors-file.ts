@@ -2,11 +2,13 @@ import { type FileHandle, open } from 'node:fs/promises';
 import * as E from 'fp-ts/lib/Either.js';
 import { type Problems, problem } from '../../core/problem.ts';
 import { decodeFloats, isFloatType } from './element-type.ts';
-import { type TensorEntries, parseSafetensorsHeader } from './safetensors-header.ts';
+import { type TensorEntries, type TensorEntry, parseSafetensorsHeader } from './safetensors-header.ts';
 
 /** An open safetensors file; only the byte ranges asked for are read. */
 export interface SafetensorsFile {
   readonly entries: TensorEntries;
+  /** A tensor's bytes as they are stored. */
+  readonly readBytes: (name: string) => Promise<E.Either<Problems, Uint8Array<ArrayBuffer>>>;
   /** Values of a float tensor, row-major, widened to float32. */
   readonly read: (name: string) => Promise<E.Either<Problems, Float32Array>>;
   readonly close: () => Promise<void>;
@@ -61,17 +63,28 @@ const readBytes = async (file: FileHandle, position: number, length: number): Pr
   return bytes;
 };
 
-const openedFile = (file: FileHandle, entries: TensorEntries, dataStart: number): SafetensorsFile => ({
-  entries,
-  read: async (name) => {
-    const entry = entries.get(name);
-    if (entry === undefined) return failure('the tensor is missing', name);
-    if (!isFloatType(entry.type)) return failure(`holds ${entry.type} values; F32, F16 and BF16 can be read`, name);
+const openedFile = (file: FileHandle, entries: TensorEntries, dataStart: number): SafetensorsFile => {
+  const readEntry = async ({ name, begin, end }: TensorEntry): Promise<E.Either<Problems, Uint8Array<ArrayBuffer>>> => {
     try {
-      return E.right(decodeFloats(await readBytes(file, dataStart + entry.begin, entry.end - entry.begin), entry.type));
+      return E.right(await readBytes(file, dataStart + begin, end - begin));
     } catch (error) {
       return failure(`cannot be read: ${reason(error)}`, name);
     }
-  },
-  close: () => file.close(),
-});
+  };
+  const missing = (name: string): E.Either<Problems, never> => failure('the tensor is missing', name);
+  return {
+    entries,
+    readBytes: async (name) => {
+      const entry = entries.get(name);
+      return entry === undefined ? missing(name) : readEntry(entry);
+    },
+    read: async (name) => {
+      const entry = entries.get(name);
+      if (entry === undefined) return missing(name);
+      const { type } = entry;
+      if (!isFloatType(type)) return failure(`holds ${type} values; F32, F16 and BF16 can be read`, name);
+      return E.map((bytes: Uint8Array) => decodeFloats(bytes, type))(await readEntry(entry));
+    },
+    close: () => file.close(),
+  };
+};

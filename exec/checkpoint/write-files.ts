@@ -1,6 +1,9 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
+/** The bytes of a file in pieces, at hand or made one by one. */
+export type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 let counter = 0;
 
 /** A name beside `path` that no other writer uses; a crash leaves it behind, never a half-written `path`. */
@@ -11,7 +14,7 @@ const temporaryBeside = (path: string): string =>
  * Writes a file so that a crash or a full disk leaves the old file or the new one, never half of it: a temporary file
  * beside it, flushed to disk, then renamed over it. Rejects with the system's error and leaves nothing behind.
  */
-export const writeFileAtomically = async (path: string, chunks: readonly Uint8Array[]): Promise<void> => {
+export const writeFileAtomically = async (path: string, chunks: Chunks): Promise<void> => {
   const temporary = temporaryBeside(path);
   try {
     await writeAndFlush(temporary, chunks);
@@ -49,10 +52,10 @@ const moveAside = (path: string, old: string): Promise<void> =>
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   });
 
-const writeAndFlush = async (path: string, chunks: readonly Uint8Array[]): Promise<void> => {
+const writeAndFlush = async (path: string, chunks: Chunks): Promise<void> => {
   const file = await open(path, 'wx');
   try {
-    for (const chunk of chunks) await writeFully(file, chunk);
+    for await (const chunk of chunks) await writeFully(file, chunk);
     await file.sync();
   } finally {
     await file.close();

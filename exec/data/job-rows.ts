@@ -2,13 +2,17 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import * as A from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
-import type { Job, JobData } from '../../core/job.ts';
+import type { FileData, Job } from '../../core/job.ts';
 import type { Model } from '../../core/model/model.ts';
 import { problem, type Problem, type Problems } from '../../core/problem.ts';
 import type { FileProblems } from '../exec-error.ts';
+import { readChatTemplate } from './chat-template.ts';
 import { encodeRows, type RowEncoding } from './encode-rows.ts';
 import { compileTemplate, type PromptTemplate } from './prompt-template.ts';
+import { parseRows } from './raw-rows.ts';
+import { renderWithChat, renderWithTemplates, type RenderRow } from './render-row.ts';
 import type { RowTable } from './row-table.ts';
+import { splitRows } from './split-rows.ts';
 import { readTokenizer, type TextCodec } from './tokenizer.ts';
 
 /** The encoded rows of one job; `heldout` is null for a job that is not evaluated. */
@@ -30,8 +34,6 @@ type Attempt<A> = E.Either<readonly FileProblems[], A>;
 
 const fail = (file: string, problems: Problems): Attempt<never> => E.left([{ file, problems }]);
 
-type FileData = Extract<JobData, { kind: 'files' }>;
-
 const compile = (path: string, text: string): E.Either<Problem, PromptTemplate> =>
   E.mapLeft((reason: string) => problem(path, `is not a Jinja template: ${reason}`))(compileTemplate(text));
 
@@ -40,43 +42,52 @@ const checkLength = (maximumLength: number, { maxPositions }: Model): E.Either<P
     ? E.right(maximumLength)
     : E.left(problem('data.maximumLength', `${maximumLength} is more than the model's ${maxPositions} positions`));
 
-const prepareEncoding = (data: FileData, model: Model, codec: TextCodec): E.Either<Problems, RowEncoding> => {
+/** How rows become text; Left: the wrong templates. */
+const prepareRender = async (data: FileData, modelFolder: string): Promise<E.Either<Problems, RenderRow>> => {
+  if (data.format === 'chat') return E.map(renderWithChat)(await readChatTemplate(modelFolder));
   const prompt = compile('data.prompt', data.prompt);
   const completion = compile('data.completion', data.completion);
+  if (E.isRight(prompt) && E.isRight(completion)) return E.right(renderWithTemplates(prompt.right, completion.right));
+  return E.left(A.lefts<Problem, unknown>([prompt, completion]) as [Problem, ...Problem[]]);
+};
+
+const prepareEncoding = async (data: FileData, codec: TextCodec, options: JobRowsOptions): Promise<E.Either<Problems, RowEncoding>> => {
+  const { model, modelFolder } = options;
+  const render = await prepareRender(data, modelFolder);
   const length = checkLength(data.maximumLength, model);
-  if (E.isLeft(prompt) || E.isLeft(completion) || E.isLeft(length)) {
-    return E.left(A.lefts<Problem, unknown>([prompt, completion, length]) as [Problem, ...Problem[]]);
+  if (E.isRight(render) && E.isRight(length)) {
+    const { vocabularySize } = model;
+    return E.right({ codec, render: render.right, loss: data.loss, maximumLength: length.right, vocabularySize });
   }
-  return E.right({
-    codec,
-    prompt: prompt.right,
-    completion: completion.right,
-    maximumLength: length.right,
-    vocabularySize: model.vocabularySize,
-  });
+  const wrong = [...(E.isLeft(render) ? render.left : []), ...(E.isLeft(length) ? [length.left] : [])];
+  return E.left(wrong as [Problem, ...Problem[]]);
 };
 
 const readRows = async (path: string, encoding: RowEncoding): Promise<Attempt<RowTable>> => {
   try {
-    const text = await readFile(path, 'utf8');
-    return E.mapLeft((problems: Problems) => [{ file: path, problems }])(encodeRows(text, encoding));
+    const raw = await parseRows(path, new Uint8Array(await readFile(path)));
+    const rows = E.isLeft(raw) ? raw : encodeRows(raw.right, encoding);
+    return E.mapLeft((problems: Problems) => [{ file: path, problems }])(rows);
   } catch (error) {
     return fail(path, [problem('', `cannot be read: ${error instanceof Error ? error.message : String(error)}`)]);
   }
 };
 
-const readJob = async ({ name, data }: Job, codec: TextCodec, options: JobRowsOptions): Promise<Attempt<JobRows>> => {
+const readJob = async (job: Job, codec: TextCodec, options: JobRowsOptions): Promise<Attempt<JobRows>> => {
+  const { name, data } = job;
   const place = `job ${name}`;
   if (data.kind === 'synthetic') {
     return fail(place, [problem('data', 'synthetic lengths can be planned and simulated; training needs rows in files')]);
   }
-  const encoding = prepareEncoding(data, options.model, codec);
+  const encoding = await prepareEncoding(data, codec, options);
   if (E.isLeft(encoding)) return fail(place, encoding.left);
   const readFrom = (file: string): Promise<Attempt<RowTable>> => readRows(resolve(options.dataFolder, file), encoding.right);
   const training = await readFrom(data.train);
   const heldout = data.heldout === null ? E.right(null) : await readFrom(data.heldout);
   if (E.isLeft(training) || E.isLeft(heldout)) return E.left(A.lefts([training, heldout]).flat());
-  return E.right({ training: training.right, heldout: heldout.right });
+  if (data.split === 0) return E.right({ training: training.right, heldout: heldout.right });
+  const split = splitRows(training.right, data.split, job.seed);
+  return split === null ? fail(place, [problem('data.split', `${data.train} has one row; nothing can be held out`)]) : E.right(split);
 };
 
 /** Reads and encodes the data files of all jobs, in job order. Left: everything wrong in every file. */

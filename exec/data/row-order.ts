@@ -12,3 +12,10 @@ export const shuffleRows = (rowCount: number, seed: number, epoch: number): Uint
   }
   return order;
 };
+
+/**
+ * Order in which an epoch visits rows of these lengths, longest first: neighbours have similar lengths, and what does
+ * not fit into memory fails at once. Rows of the same length are shuffled.
+ */
+export const sortRows = (lengths: readonly number[], seed: number, epoch: number): Uint32Array =>
+  shuffleRows(lengths.length, seed, epoch).sort((a, b) => lengths[b]! - lengths[a]!);

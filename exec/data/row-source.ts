@@ -1,6 +1,6 @@
 import { firstRowOfMicrobatch, rowsOfMicrobatch, sizeOfRows, type PartSize } from '../../core/workload.ts';
 import type { Row } from '../packed-batch.ts';
-import { shuffleRows } from './row-order.ts';
+import { shuffleRows, sortRows } from './row-order.ts';
 import { countTargets, rowAt, rowLength, type RowTable } from './row-table.ts';
 
 /** Rows of one adapter, as the microbatches of a plan take them. */
@@ -20,6 +20,8 @@ export interface TrainingOrder {
   readonly microbatches: number;
   readonly iterations: number;
   readonly seed: number;
+  /** Rows of each epoch: shuffled, or sorted by length. */
+  readonly order: 'shuffled' | 'length';
 }
 
 interface RowRanges {
@@ -40,7 +42,11 @@ const sourceOf = ({ table, iterations, microbatches, rowIndex, range }: RowRange
     iterations,
     microbatches,
     rows: (iteration, index) => rowsIn(...range(iteration, index)),
-    part: (iteration, index) => sizeOfRows(indices(...range(iteration, index)).map((row) => rowLength(table, row))),
+    part: (iteration, index) => {
+      const taken = indices(...range(iteration, index));
+      const targets = taken.reduce((sum, row) => sum + countTargets(rowAt(table, row)), 0);
+      return { ...sizeOfRows(taken.map((row) => rowLength(table, row))), targets };
+    },
     lossScale: (iteration) => {
       const batch = rowsIn(range(iteration, 0)[0], range(iteration, microbatches - 1)[1]);
       return 1 / batch.reduce((sum, row) => sum + countTargets(row), 0);
@@ -49,25 +55,31 @@ const sourceOf = ({ table, iterations, microbatches, rowIndex, range }: RowRange
 };
 
 /** Iterations of at most two neighbouring epochs are in flight together, so two orders are enough. */
-const cachedOrders = (rowCount: number, seed: number): ((epoch: number) => Uint32Array) => {
+const cachedOrders = (orderOf: (epoch: number) => Uint32Array): ((epoch: number) => Uint32Array) => {
   const recent = new Map<number, Uint32Array>();
   return (epoch) => {
     const known = recent.get(epoch);
     if (known !== undefined) return known;
-    const order = shuffleRows(rowCount, seed, epoch);
+    const order = orderOf(epoch);
     recent.set(epoch, order);
     if (recent.size > 2) recent.delete(Math.min(...recent.keys()));
     return order;
   };
 };
 
+const epochOrder = (table: RowTable, { seed, order }: TrainingOrder): ((epoch: number) => Uint32Array) => {
+  if (order === 'shuffled') return (epoch) => shuffleRows(table.length, seed, epoch);
+  const lengths = Array.from({ length: table.length }, (_, row) => rowLength(table, row));
+  return (epoch) => sortRows(lengths, seed, epoch);
+};
+
 /**
- * Training rows of a job. The rows of all epochs, each shuffled on its own, form one stream from which every
+ * Training rows of a job. The rows of all epochs, each ordered on its own, form one stream from which every
  * mini-batch takes the next `batchSize`: all mini-batches are full, one may span the border of two epochs.
  */
 export const trainingRows = (table: RowTable, order: TrainingOrder): RowSource => {
-  const { batchSize, microbatches, iterations, seed } = order;
-  const orderOf = cachedOrders(table.length, seed);
+  const { batchSize, microbatches, iterations } = order;
+  const orderOf = cachedOrders(epochOrder(table, order));
   const firstRow = (index: number): number => firstRowOfMicrobatch(batchSize, microbatches, index);
   return sourceOf({
     table,

@@ -1,10 +1,9 @@
-import { type Tensor2D, add, addN, keep, mul, transpose, zeros } from '@tensorflow/tfjs-core';
+import { type Tensor2D, add, addN, mul, transpose, zeros } from '@tensorflow/tfjs-core';
 import type { ModuleName } from '../../core/model/model.ts';
-import { type LowRankSaved, backwardLowRank, forwardLowRank } from '../adapter/low-rank.ts';
-import { peftName } from '../adapter/parameter-layout.ts';
+import { type AdaptedSaved, type AdaptedGradients, backwardAdapted, forwardAdapted } from '../adapter/adapted-module.ts';
 import { scoped } from '../backend/scope.ts';
 import type { BatchPartContext } from './batch-context.ts';
-import { type FrozenLinear, applyLinear, applyLinearBackward } from './frozen-linear.ts';
+import { type FrozenLinear, addBias, applyLinearBackward, applyWeight } from './frozen-linear.ts';
 import { joinRows, takeRows } from './row-ranges.ts';
 
 /**
@@ -17,7 +16,7 @@ export interface LinearGroup {
 }
 
 /** Saved tensors by module of the group, then by part; undefined where the part's adapter leaves the module alone. */
-export type LinearGroupSaved = readonly (readonly (LowRankSaved | undefined)[])[];
+export type LinearGroupSaved = readonly (readonly (AdaptedSaved | undefined)[])[];
 
 /** Outputs of the group's modules, `[tokens, out]` each. */
 export const forwardLinears = (
@@ -28,10 +27,13 @@ export const forwardLinears = (
   scoped(() => {
     const rows = parts.map((part) => rowsOf(x, part, parts));
     const results = linears.map(({ module, frozen }) => {
-      const lowRank = parts.map((part, index) => forwardPart(part, layer, module, rows[index]!));
-      const base = applyLinear(frozen, x);
-      const deltas = lowRank.map((result) => result?.delta);
-      return { output: addRows(base, deltas, parts), saved: lowRank.map((result) => result?.saved) };
+      const product = applyWeight(frozen, x);
+      const adapted = parts.map((part, index) =>
+        forwardPart(part, { layer, module, frozen }, rows[index]!, () => rowsOf(product, part, parts)),
+      );
+      const deltas = adapted.map((result) => result?.delta);
+      const output = addRows(addBias(frozen, product), deltas, parts);
+      return { output, saved: adapted.map((result) => result?.saved) };
     });
     return { outputs: results.map(({ output }) => output), saved: results.map(({ saved }) => saved) };
   });
@@ -40,9 +42,26 @@ export const forwardLinears = (
 const rowsOf = (tensor: Tensor2D, { range }: BatchPartContext, parts: readonly BatchPartContext[]): Tensor2D =>
   parts.length === 1 ? tensor : takeRows(tensor, range);
 
-const forwardPart = ({ adapter, rows, training }: BatchPartContext, layer: number, module: ModuleName, x: Tensor2D) =>
+interface Place {
+  readonly layer: number;
+  readonly module: ModuleName;
+  readonly frozen: FrozenLinear;
+}
+
+const forwardPart = (
+  { adapter, rows: span, training }: BatchPartContext,
+  { layer, module, frozen }: Place,
+  rows: Tensor2D,
+  product: () => Tensor2D,
+) =>
   adapter.targets(module)
-    ? forwardLowRank(adapter.operands(layer, module), x, training ? adapter.mask(layer, module, rows) : undefined)
+    ? forwardAdapted({
+        operands: adapter.operands(layer, module),
+        rows,
+        mask: training ? adapter.mask(layer, module, span) : undefined,
+        product,
+        weightTransposed: frozen.forward,
+      })
     : undefined;
 
 /** Adds each part's contribution to its own rows. */
@@ -72,37 +91,53 @@ export const backwardLinears = (call: LinearGroupBackward): Tensor2D | undefined
   scoped(() => {
     const { group, gradients, parts, needsInput } = call;
     const x = once(call.x);
-    const lowRank = parts.map((_, index) => backwardPart({ ...call, x }, index));
+    const adapted = parts.map((_, index) => backwardPart({ ...call, x }, index));
     if (!needsInput) return undefined;
-    const base = addUp(group.linears.map(({ frozen }, index) => applyLinearBackward(frozen, gradients[index]!)));
-    return addRows(base, lowRank, parts);
+    const base = group.linears.map(({ frozen }, position) => {
+      const ownGradients = adapted.map((results) => results[position]?.throughBase);
+      return applyLinearBackward(frozen, replaceRows(gradients[position]!, ownGradients, parts));
+    });
+    const deltas = adapted.map((results) => {
+      const inputs = results.flatMap((result) => result?.input ?? []);
+      return inputs.length === 0 ? undefined : addUp(inputs);
+    });
+    return addRows(addUp(base), deltas, parts);
   });
 
 const addUp = (tensors: readonly Tensor2D[]): Tensor2D => (tensors.length === 1 ? tensors[0]! : addN([...tensors]));
 
-/** Runs one part through the group's modules; returns the input gradient of its low-rank paths. */
-const backwardPart = (call: LinearGroupBackward, index: number): Tensor2D | undefined => {
+/** A tensor with the rows of some parts replaced. */
+const replaceRows = (
+  tensor: Tensor2D,
+  replacements: readonly (Tensor2D | undefined)[],
+  parts: readonly BatchPartContext[],
+): Tensor2D =>
+  replacements.every((rows) => rows === undefined)
+    ? tensor
+    : joinRows(replacements.map((rows, index) => rows ?? rowsOf(tensor, parts[index]!, parts)));
+
+/** Runs one part through the group's modules; undefined where the adapter leaves a module alone. */
+const backwardPart = (call: LinearGroupBackward, index: number): readonly (AdaptedGradients | undefined)[] => {
   const { group, saved, gradients, parts, needsInput } = call;
   const part = parts[index]!;
   const { adapter } = part;
-  if (!group.linears.some(({ module }) => adapter.targets(module))) return undefined;
+  if (!group.linears.some(({ module }) => adapter.targets(module))) return [];
   const x = rowsOf(call.x(), part, parts);
   const shared = adapter.masksInputs ? undefined : transpose(x);
-  const towardsInput = group.linears.flatMap(({ module }, position) => {
+  return group.linears.map(({ module, frozen }, position) => {
     const own = saved[position]![index];
-    if (own === undefined) return [];
-    const result = backwardLowRank({
+    if (own === undefined) return undefined;
+    const result = backwardAdapted({
       operands: adapter.operands(group.layer, module),
       saved: own,
       inputTransposed: shared ?? transpose(own.mask === undefined ? x : mul<Tensor2D>(x, own.mask)),
       gradient: rowsOf(gradients[position]!, part, parts),
+      weight: frozen.backward,
       needsInput,
     });
-    part.gradients.set(peftName(group.layer, module, 'A'), keep(result.A));
-    part.gradients.set(peftName(group.layer, module, 'B'), keep(result.B));
-    return result.input === undefined ? [] : [result.input];
+    adapter.trainedGradients(group.layer, module, result).forEach((gradient, name) => part.gradients.set(name, gradient));
+    return result;
   });
-  return towardsInput.length === 0 ? undefined : addUp(towardsInput);
 };
 
 const once = (make: () => Tensor2D): (() => Tensor2D) => {

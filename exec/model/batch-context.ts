@@ -1,4 +1,4 @@
-import { type Tensor2D, dispose } from '@tensorflow/tfjs-core';
+import { type Tensor, type Tensor2D, dispose } from '@tensorflow/tfjs-core';
 import type { Model } from '../../core/model/model.ts';
 import type { RowSpan } from '../adapter/dropout.ts';
 import type { LoadedAdapter } from '../adapter/loaded-adapter.ts';
@@ -15,7 +15,7 @@ export interface BatchPartContext {
   /** Dropout is on. */
   readonly training: boolean;
   /** Gradients of the adapter's matrices by PEFT's key, filled by the backward. */
-  readonly gradients: Map<string, Tensor2D>;
+  readonly gradients: Map<string, Tensor>;
 }
 
 /** What all layers of a stage need to know of a microbatch; lives from its forward to the end of its backward. */

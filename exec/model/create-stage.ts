@@ -16,7 +16,7 @@ import { backwardLayers, evaluateLayers, forwardLayers } from './layer-stack.ts'
 import type { LayerSaved } from './layer.ts';
 import { type HeadSaved, backwardHead, forwardHead } from './loss-head.ts';
 import { halfRotation, rotaryFrequencies } from './rope.ts';
-import { type StageWeights, loadStageWeights } from './stage-weights.ts';
+import { type StageWeights, frozenWeightsOf, loadStageWeights } from './stage-weights.ts';
 
 export interface StageOptions {
   readonly model: Model;
@@ -61,16 +61,18 @@ const stageOf = (options: StageOptions, range: LayerRange, weights: StageWeights
   const { model, backend } = options;
   const rotary = { frequencies: rotaryFrequencies(model), halfRotation: halfRotation(model.headSize) };
   const adapters = new Map<number, LoadedAdapter>();
+  const weightOf = frozenWeightsOf(weights, range);
   const state: StageState = { options, range, weights, rotary, adapters, inFlight: new Map() };
   return {
-    load: (setup, initial) => {
+    load: (setup, initial, steps = 0) => {
       if (adapters.has(setup.index)) throw new Error(`adapter ${setup.index} is loaded already`);
-      adapters.set(setup.index, loadAdapter({ model, range, backend, setup, initial }));
+      adapters.set(setup.index, loadAdapter({ model, range, backend, setup, weightOf, initial, steps }));
     },
     forward: (batch, input, { keep }) => (keep ? forward(state, batch, input) : evaluate(state, batch, input)),
     backward: (microbatch, gradient) => backward(state, microbatch, gradient),
     step: (index) => step(state, index),
     weights: (index) => adapterOf(state, index).weights(),
+    state: (index) => adapterOf(state, index).state(),
     release: (index) => {
       adapterOf(state, index).dispose();
       adapters.delete(index);

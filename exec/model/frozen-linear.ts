@@ -12,11 +12,15 @@ export interface FrozenLinear {
   readonly bias: Tensor1D | undefined;
 }
 
+/** x·Wᵀ `[rows, out]`. */
+export const applyWeight = ({ forward }: FrozenLinear, x: Tensor2D): Tensor2D => matMul(x, forward);
+
+/** y `[rows, out]` from x·Wᵀ. */
+export const addBias = ({ bias }: FrozenLinear, product: Tensor2D): Tensor2D =>
+  bias === undefined ? product : add(product, bias);
+
 /** y `[rows, out]`. */
-export const applyLinear = ({ forward, bias }: FrozenLinear, x: Tensor2D): Tensor2D => {
-  const product: Tensor2D = matMul(x, forward);
-  return bias === undefined ? product : add(product, bias);
-};
+export const applyLinear = (linear: FrozenLinear, x: Tensor2D): Tensor2D => addBias(linear, applyWeight(linear, x));
 
 /** ∇x = ∇y·W `[rows, in]`. */
 export const applyLinearBackward = ({ backward }: FrozenLinear, gradient: Tensor2D): Tensor2D =>

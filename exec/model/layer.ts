@@ -4,6 +4,7 @@ import { scoped } from '../backend/scope.ts';
 import { type LinearGroup, type LinearGroupSaved, backwardLinears, forwardLinears } from './adapted-linears.ts';
 import { type AttentionSaved, backwardAttention, forwardAttention } from './attention.ts';
 import type { BatchContext } from './batch-context.ts';
+import type { FrozenLinear } from './frozen-linear.ts';
 import { type RmsNormSaved, backwardRmsNorm, forwardRmsNorm, recomputeRmsNorm } from './rms-norm.ts';
 import { type SwigluSaved, backwardSwiglu, forwardSwiglu, recomputeSwiglu } from './swiglu.ts';
 
@@ -17,6 +18,11 @@ export interface LayerWeights {
   readonly down: LinearGroup;
   readonly normEpsilon: number;
 }
+
+/** The frozen map of a module. */
+export const findFrozen = ({ queryKeyValue, output, gateUp, down }: LayerWeights, module: ModuleName): FrozenLinear =>
+  [queryKeyValue, output, gateUp, down].flatMap(({ linears }) => linears).find((linear) => linear.module === module)!
+    .frozen;
 
 /** What a layer's backward needs. Cheap products are made again instead of being kept. */
 export interface LayerSaved {

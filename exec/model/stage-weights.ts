@@ -3,6 +3,7 @@ import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import type { Model, ModuleName } from '../../core/model/model.ts';
 import type { Problems } from '../../core/problem.ts';
+import type { FrozenWeights } from '../adapter/operand-cache.ts';
 import type { TensorSource } from '../checkpoint/checkpoint.ts';
 import {
   EMBEDDING_TENSOR,
@@ -18,7 +19,7 @@ import {
 } from '../checkpoint/model-tensors.ts';
 import type { LinearGroup } from './adapted-linears.ts';
 import type { FrozenLinear } from './frozen-linear.ts';
-import type { LayerWeights } from './layer.ts';
+import { type LayerWeights, findFrozen } from './layer.ts';
 import type { HeadWeights } from './loss-head.ts';
 
 /** Frozen weights of a stage on the device. */
@@ -51,6 +52,12 @@ export const loadStageWeights = async (
   }
   return E.right(arrangeWeights(model, range, loaded));
 };
+
+/** Finds the frozen W `[out, in]` of a module on the stage. */
+export const frozenWeightsOf =
+  ({ layers }: StageWeights, range: LayerRange): FrozenWeights =>
+  (layer, module) =>
+    findFrozen(layers[layer - range.first]!, module).backward;
 
 /** Finds loaded tensors by name; `linear` also makes the second orientation that a frozen product needs. */
 interface LoadedTensors {

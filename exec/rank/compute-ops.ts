@@ -6,6 +6,7 @@ import type { PartLoss, Stage } from '../stage.ts';
 import { frameName, type FrameKey } from '../transport/transport.ts';
 import { deliver, tensorBytes, type Exchange } from './exchange.ts';
 import type { Execution } from './execution.ts';
+import type { OpenAdapter } from './halt.ts';
 
 const stageOf = (execution: Execution, stage: number): Stage => {
   const found = execution.stages.get(stage);
@@ -63,19 +64,44 @@ export const backward = async (execution: Execution, exchange: Exchange, op: Op,
 /** Brings an adapter onto a stage once its job has arrived. */
 export const load = async (execution: Execution, op: Op, stage: number, adapter: number): Promise<void> => {
   const arrivalNs = execution.arrivalsNs[adapter] ?? 0;
-  while (execution.now() < arrivalNs) await setTimeout(Math.ceil((arrivalNs - execution.now()) / NS_PER_MS));
-  const { setup, initial } = execution.startOf(stage, adapter);
+  while (execution.now() < arrivalNs) {
+    await setTimeout(Math.ceil((arrivalNs - execution.now()) / NS_PER_MS), undefined, { ref: false });
+    if (execution.halt.skips(op)) return;
+  }
+  const { setup, initial, steps } = execution.startOf(stage, adapter);
   measure(execution, op, null, () => {
-    stageOf(execution, stage).load(setup, initial);
+    stageOf(execution, stage).load(setup, initial, steps);
     return null;
   });
 };
 
-export const step = (execution: Execution, op: Op, stage: number, adapter: number): void =>
+type StepOp = Extract<Op, { kind: 'step' }>;
+
+/** Steps, and hands the adapter's state out where a checkpoint is due; its losses go out before. */
+export const step = async (execution: Execution, exchange: Exchange, op: StepOp): Promise<void> => {
+  const { stage, adapter } = op;
   measure(execution, op, null, () => {
     stageOf(execution, stage).step(adapter);
     return null;
   });
+  const iteration = op.iteration + 1;
+  if (!execution.isCheckpoint(adapter, iteration)) return;
+  await exchange.reading;
+  await checkpoint(execution, { stage, adapter, iteration });
+};
+
+const checkpoint = async (execution: Execution, { stage, adapter, iteration }: OpenAdapter): Promise<void> => {
+  const tensors = await stageOf(execution, stage).state(adapter);
+  execution.observer.checkpoint(stage, adapter, { iteration, tensors });
+};
+
+/** After a program that was halted: hands out the state of every adapter that it has left, and frees it. */
+export const closeAdapters = async (execution: Execution): Promise<void> => {
+  for (const open of execution.halt.open()) {
+    await checkpoint(execution, open);
+    stageOf(execution, open.stage).release(open.adapter);
+  }
+};
 
 /** Hands the adapter's weights to the observer; its span lasts until they are off the device. */
 export const save = async (execution: Execution, op: Op, stage: number, adapter: number): Promise<void> => {

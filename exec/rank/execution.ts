@@ -2,13 +2,16 @@ import type { Tensor2D } from '@tensorflow/tfjs-core';
 import type { Op } from '../../core/plan/op.ts';
 import type { Program, StagePlacement } from '../../core/plan/plan.ts';
 import type { PackedBatch } from '../packed-batch.ts';
-import type { AdapterSetup, NamedArray, PartLoss, Stage } from '../stage.ts';
+import type { AdapterSetup, AdapterState, NamedArray, PartLoss, Stage } from '../stage.ts';
 import type { Transport } from '../transport/transport.ts';
+import type { Halt } from './halt.ts';
 
 /** An adapter about to be loaded; without `initial` its first values come from its seed. */
 export interface AdapterStart {
   readonly setup: AdapterSetup;
   readonly initial?: readonly NamedArray[];
+  /** Steps it has made, as `Stage.load` takes them. */
+  readonly steps?: number;
 }
 
 /** Change of the bytes a compute op leaves behind, and what it took in and gave out between stages. */
@@ -26,6 +29,8 @@ export interface Observer {
   readonly transferred: (atNs: number, changeBytes: number) => void;
   readonly losses: (microbatch: number, losses: readonly PartLoss[]) => void;
   readonly saved: (stage: number, adapter: number, weights: readonly NamedArray[]) => void;
+  /** The part of an adapter's checkpoint that is on this stage. */
+  readonly checkpoint: (stage: number, adapter: number, state: AdapterState) => void;
 }
 
 /** One device's program with everything its ops act on. */
@@ -40,6 +45,9 @@ export interface Execution {
   readonly startOf: (stage: number, adapter: number) => AdapterStart;
   /** When an adapter's job arrives; its `load` waits until then. */
   readonly arrivalsNs: readonly number[];
+  readonly halt: Halt;
+  /** Whether an adapter's state is handed out after it has made that many steps. */
+  readonly isCheckpoint: (adapter: number, iteration: number) => boolean;
   /** False for evaluation: forwards keep nothing for a backward. */
   readonly keep: boolean;
   /** Nanoseconds since the start of the run. */

@@ -5,12 +5,13 @@ import type { BackendName } from '../backend/backend.ts';
 import type { TrainingOrder } from '../data/row-source.ts';
 import type { RowTable } from '../data/row-table.ts';
 import type { ExecError } from '../exec-error.ts';
-import type { AdapterSetup, NamedArray } from '../stage.ts';
+import type { AdapterSetup, AdapterState, NamedArray } from '../stage.ts';
 
 /*
  * What coordinator and ranks say to each other: plain data, so that the same messages pass inside a process, between
  * processes and between machines. A conversation: hello, setup, some ping and pong, ready; then for each program run
- * and done, with losses and weights in between; then stop.
+ * and done, with losses, weights and checkpoints in between; then stop. A run ends early when the rank of the first stage
+ * is told to halt: it answers with the limits it has set, which the coordinator passes on to the others.
  */
 
 /** One job as the ranks need it; jobs stand in plan order. */
@@ -19,6 +20,8 @@ export interface RankAdapter {
   readonly training: RowTable;
   readonly order: TrainingOrder;
   readonly heldout: { readonly table: RowTable; readonly batchSize: number } | null;
+  /** Where an earlier run has left it; null: fresh. */
+  readonly start: AdapterState | null;
 }
 
 /** What a rank needs before its first program. */
@@ -45,12 +48,16 @@ export interface RunOrder {
   readonly microbatches: MicrobatchTable;
   readonly arrivalsNs: readonly number[];
   readonly zeroNs: number;
+  /** Iterations from one checkpoint of an adapter to the next; 0: none. */
+  readonly checkpointEvery: number;
 }
 
 export type ToRank =
   | { readonly kind: 'setup'; readonly setup: RankSetup }
   | { readonly kind: 'pong'; readonly theirsNs: number }
   | { readonly kind: 'run'; readonly order: RunOrder }
+  | { readonly kind: 'halt' }
+  | { readonly kind: 'limits'; readonly iterations: readonly number[] }
   | { readonly kind: 'stop' };
 
 /** Loss of one part of one microbatch, already scaled by its mini-batch. */
@@ -63,10 +70,15 @@ export interface LossReport {
 
 export type FromRank =
   | { readonly kind: 'hello'; readonly endpoint: string; readonly processId: number }
+  /** Said once a second, whatever else there is to say. */
+  | { readonly kind: 'alive' }
   | { readonly kind: 'ping' }
   | { readonly kind: 'ready'; readonly backend: BackendName }
   | { readonly kind: 'losses'; readonly reports: readonly LossReport[] }
   | { readonly kind: 'weights'; readonly adapter: number; readonly stage: number; readonly weights: readonly NamedArray[] }
+  | { readonly kind: 'checkpoint'; readonly adapter: number; readonly stage: number; readonly state: AdapterState }
+  /** Iterations to which each adapter will get, in answer to `halt`. */
+  | { readonly kind: 'limits'; readonly iterations: readonly number[] }
   | { readonly kind: 'done'; readonly spans: SpanTable; readonly memory: MemoryTable }
   | { readonly kind: 'failed'; readonly error: ExecError };
 

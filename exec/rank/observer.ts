@@ -2,7 +2,6 @@ import { KIND, STREAM, streamOf } from '../../core/plan/op.ts';
 import { partsOf, type MicrobatchTable } from '../../core/plan/plan.ts';
 import { appendSpan, createSpanColumns, finishSpans } from '../../core/trace/span-builder.ts';
 import type { SpanTable } from '../../core/trace/trace.ts';
-import { ExecFailure } from '../exec-error.ts';
 import type { Observer } from './execution.ts';
 import type { MemoryLedger } from './memory-ledger.ts';
 import type { FromRank, LossReport } from './messages.ts';
@@ -10,7 +9,6 @@ import type { FromRank, LossReport } from './messages.ts';
 export interface ObserverOptions {
   readonly device: number;
   readonly microbatches: MicrobatchTable;
-  readonly adapterNames: readonly string[];
   readonly ledger: MemoryLedger;
   readonly send: (message: FromRank) => void;
 }
@@ -20,8 +18,7 @@ export interface RecordingObserver extends Observer {
   readonly spans: () => SpanTable;
 }
 
-export const createObserver = (options: ObserverOptions): RecordingObserver => {
-  const { device, microbatches, ledger, send } = options;
+export const createObserver = ({ device, microbatches, ledger, send }: ObserverOptions): RecordingObserver => {
   const columns = createSpanColumns();
   return {
     span: (op, startNs, endNs) => {
@@ -39,15 +36,10 @@ export const createObserver = (options: ObserverOptions): RecordingObserver => {
         if (part === undefined) throw new Error(`microbatch ${microbatch} carries nothing of adapter ${adapter}`);
         return { ...part, loss };
       });
-      reports.forEach((report) => requireFinite(report, options.adapterNames));
       send({ kind: 'losses', reports });
     },
     saved: (stage, adapter, weights) => send({ kind: 'weights', stage, adapter, weights }),
+    checkpoint: (stage, adapter, state) => send({ kind: 'checkpoint', stage, adapter, state }),
     spans: () => finishSpans(columns),
   };
-};
-
-const requireFinite = ({ adapter, iteration, loss }: LossReport, names: readonly string[]): void => {
-  if (Number.isFinite(loss)) return;
-  throw new ExecFailure({ kind: 'notANumber', adapter: names[adapter] ?? String(adapter), iteration, loss });
 };

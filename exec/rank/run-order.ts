@@ -3,6 +3,7 @@ import { localNs } from './clock.ts';
 import type { Execution, Observer } from './execution.ts';
 import { createMemoryLedger } from './memory-ledger.ts';
 import type { FromRank, RunOrder } from './messages.ts';
+import { createHalt } from './halt.ts';
 import { createObserver } from './observer.ts';
 import { createBatchMaker } from './packed-batches.ts';
 import { runProgram } from './run-program.ts';
@@ -18,7 +19,9 @@ const keepingWeights = (observer: Observer, { saved }: Session): Observer => ({
 
 const executionOf = (session: Session, order: RunOrder, observer: Observer): Execution => {
   const { setup, engine, transport, offsetNs } = session;
-  const { mode, program, microbatches, arrivalsNs, zeroNs } = order;
+  const { mode, program, microbatches, arrivalsNs, zeroNs, checkpointEvery } = order;
+  const ranges = setup.adapters.map(({ start, order: { iterations } }) => ({ first: start?.iteration ?? 0, end: iterations }));
+  session.halt = createHalt(microbatches, ranges);
   return {
     device: setup.rank,
     program,
@@ -28,6 +31,9 @@ const executionOf = (session: Session, order: RunOrder, observer: Observer): Exe
     batchOf: createBatchMaker(microbatches, setup.adapters.map((adapter) => rowsFor(mode, adapter))),
     startOf: (stage, adapter) => startOf(session, stage, adapter),
     arrivalsNs,
+    halt: session.halt,
+    isCheckpoint: (adapter, iteration) =>
+      checkpointEvery > 0 && iteration % checkpointEvery === 0 && iteration < ranges[adapter]!.end,
     keep: mode === 'train',
     now: () => Math.max(0, localNs() + offsetNs - zeroNs),
     read: engine.read,
@@ -51,8 +57,7 @@ const withAdapters = async (session: Session, { partAdapter }: MicrobatchTable, 
 export const runOrder = async (session: Session, order: RunOrder, send: (message: FromRank) => void): Promise<void> => {
   const { setup, engine } = session;
   const ledger = createMemoryLedger(setup.rank, engine.parameterBytes);
-  const adapterNames = setup.adapters.map((adapter) => adapter.setup.name);
-  const observer = createObserver({ device: setup.rank, microbatches: order.microbatches, adapterNames, ledger, send });
+  const observer = createObserver({ device: setup.rank, microbatches: order.microbatches, ledger, send });
   ledger.hold('baseWeights', 0, engine.baseBytes);
   const run = (): Promise<void> => runProgram(executionOf(session, order, keepingWeights(observer, session)));
   await (order.mode === 'evaluate' ? withAdapters(session, order.microbatches, run) : run());

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { streamOf, type Op, type Stream } from '../../core/plan/op.ts';
 import { opsOf } from '../../core/plan/plan.ts';
-import { backward, forward, load, release, save, step } from './compute-ops.ts';
+import { backward, closeAdapters, forward, load, release, save, step } from './compute-ops.ts';
 import { abandon, createExchange, type Exchange } from './exchange.ts';
 import type { Execution } from './execution.ts';
 import { frameOf, receive, send } from './transfer-ops.ts';
@@ -18,8 +18,7 @@ const computeOp = async (execution: Execution, exchange: Exchange, op: Op): Prom
     case 'backward':
       return backward(execution, exchange, op, { direction: 'backward', stage: op.stage, microbatch: op.microbatch });
     case 'step':
-      step(execution, op, op.stage, op.adapter);
-      return;
+      return step(execution, exchange, op);
     case 'load':
       return load(execution, op, op.stage, op.adapter);
     case 'save':
@@ -50,18 +49,19 @@ const runStream = async (execution: Execution, exchange: Exchange, stream: Strea
   const runOp = stream === 'compute' ? computeOp : transferOp;
   for (const op of opsOf(execution.program)) {
     if (streamOf(op.kind) !== stream) continue;
-    await runOp(execution, exchange, op);
+    await execution.halt.run(op, () => runOp(execution, exchange, op));
     if (stream === 'compute') await setImmediate();
   }
   if (stream === 'compute') await exchange.reading;
 };
 
-/** Runs a device's program to its end. Rejects with the first failure of any stream, after all streams have ended. */
+/** Runs a device's program to its end, or to where it is halted. Rejects with the first failure of any stream, after all streams have ended. */
 export const runProgram = async (execution: Execution): Promise<void> => {
   const exchange = createExchange();
   const streams = (['compute', 'send', 'receive'] as const).map((stream) => runStream(execution, exchange, stream));
   try {
     await Promise.all(streams);
+    await closeAdapters(execution);
   } catch (error) {
     abandon(exchange, error instanceof Error ? error : new Error(String(error)));
     throw error;

@@ -57,7 +57,7 @@ const setUp = async (opened: Opened, setup: RankSetup, host: RankHost, clock: Cl
   const engine = await host.openEngine(setup);
   if (E.isLeft(engine)) throw new ExecFailure(engine.left);
   const offsetNs = await clock.measureOffset();
-  opened.session = { setup, engine: engine.right, transport: opened.transport, offsetNs, saved: new Map() };
+  opened.session = { setup, engine: engine.right, transport: opened.transport, offsetNs, saved: new Map(), halt: null };
   return opened.session;
 };
 
@@ -98,6 +98,12 @@ export const serveRank = async (port: ControlPort, host: RankHost): Promise<void
         break;
       case 'pong':
         clock.answer(message.theirsNs);
+        break;
+      case 'halt':
+        send({ kind: 'limits', iterations: opened.session?.halt?.decide() ?? [] });
+        break;
+      case 'limits':
+        opened.session?.halt?.limit(message.iterations);
         break;
       case 'stop':
         return shutDown(opened, clock, work);

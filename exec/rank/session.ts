@@ -4,6 +4,7 @@ import type { NamedArray } from '../stage.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Engine } from './engine.ts';
 import type { AdapterStart } from './execution.ts';
+import type { Halt } from './halt.ts';
 import type { RankAdapter, RankSetup, RunMode } from './messages.ts';
 
 /** What a rank holds between programs. */
@@ -15,15 +16,19 @@ export interface Session {
   readonly offsetNs: number;
   /** Weights of adapters that were saved, by stage and adapter: evaluation after training starts from them. */
   readonly saved: Map<string, readonly NamedArray[]>;
+  /** Of the program that runs or ran last. */
+  halt: Halt | null;
 }
 
 export const savedName = (stage: number, adapter: number): string => `${stage}/${adapter}`;
 
-/** How an adapter comes onto a stage: with the weights it was saved with, or fresh from its seed. */
+/** How an adapter comes onto a stage: with the weights it was saved with, as an earlier run left it, or fresh. */
 export const startOf = ({ setup, saved }: Session, stage: number, adapter: number): AdapterStart => {
-  const start = { setup: setup.adapters[adapter]!.setup };
+  const { setup: adapterSetup, start } = setup.adapters[adapter]!;
   const initial = saved.get(savedName(stage, adapter));
-  return initial === undefined ? start : { ...start, initial };
+  if (initial !== undefined) return { setup: adapterSetup, initial };
+  if (start === null) return { setup: adapterSetup };
+  return { setup: adapterSetup, initial: start.tensors, steps: start.iteration };
 };
 
 /** Rows a program runs over; null for a job without held-out rows, whose microbatches no evaluation contains. */

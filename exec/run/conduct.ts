@@ -3,100 +3,161 @@ import type { Plan } from '../../core/plan/plan.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
 import { heldoutRows } from '../data/row-source.ts';
+import { ExecFailure } from '../exec-error.ts';
 import { localNs } from '../rank/clock.ts';
 import type { FromRank, RankAdapter, RunMode } from '../rank/messages.ts';
-import type { NamedArray } from '../stage.ts';
+import type { AdapterState, NamedArray } from '../stage.ts';
 import type { Crew } from './crew.ts';
 import { awaitAll } from './director.ts';
+import type { HaltSwitch } from './halt-switch.ts';
 import { createLossBook } from './loss-book.ts';
+import type { JobRecord } from './job-records.ts';
 import { mergeTraces } from './merge-traces.ts';
+import { createStateCollector } from './state-collector.ts';
 import { asRankAdapter } from './train-job.ts';
 import type { HeldoutMoment, TrainOptions } from './train-options.ts';
 import { createWeightCollector } from './weight-collector.ts';
 
-/** A crew that is set up, with what it was told. */
-interface Orchestra {
-  readonly crew: Crew;
+/** One plan on one crew. A run has more of them when a job fails: the others go on by a plan without it. */
+export interface Leg {
   readonly options: TrainOptions;
-  readonly adapters: readonly RankAdapter[];
+  readonly plan: Plan;
+  /** By job; conducting a leg notes losses in them. */
+  readonly records: readonly JobRecord[];
+  readonly halt: HaltSwitch;
+  /** Called once per adapter, as soon as all its trained weights are there. */
+  readonly onTrained: (adapter: number, weights: readonly NamedArray[]) => void;
+  /** Called for every checkpoint, as soon as all stages have handed their part out. */
+  readonly onCheckpoint: (adapter: number, state: AdapterState) => void;
+  /** Called for every complete iteration. */
+  readonly onLoss: (adapter: number, iteration: number, loss: number) => void;
 }
 
-/** What training yields, by adapter. */
+/** What a leg yields beside what it has told. */
 export interface Outcome {
   readonly backend: BackendName;
   readonly trace: Trace;
-  readonly losses: readonly (readonly number[])[];
-  readonly heldout: Readonly<Record<HeldoutMoment, readonly (number | undefined)[]>>;
+  /** The plan was ended early, at an iteration end of every adapter. */
+  readonly halted: boolean;
 }
 
-/** Called once per adapter, as soon as all its weights are there. */
-export type OnTrained = (adapter: number, weights: readonly NamedArray[]) => void;
+/** A crew that is set up, with what it was told. */
+interface Orchestra {
+  readonly crew: Crew;
+  readonly leg: Leg;
+  readonly adapters: readonly RankAdapter[];
+}
 
 /** Makes the ranks ready to run programs; returns the backend they opened. */
-const setUp = async ({ crew, options, adapters }: Orchestra): Promise<BackendName> => {
+const setUp = async ({ crew, leg, adapters }: Orchestra): Promise<BackendName> => {
   const hellos = await awaitAll(crew, 'hello');
   const endpoints = hellos.map(({ endpoint }) => endpoint);
-  const { model, modelFolder, backend, plan } = options;
+  const { model, modelFolder, backend, onProgress } = leg.options;
   const run = randomInt(2 ** 32);
   for (let rank = 0; rank < crew.size; rank++) {
     crew.send(rank, {
       kind: 'setup',
-      setup: { rank, run, endpoints, model, modelFolder, backend, placements: plan.stages, adapters },
+      setup: { rank, run, endpoints, model, modelFolder, backend, placements: leg.plan.stages, adapters },
     });
   }
   const [first] = await awaitAll(crew, 'ready');
-  options.onProgress({ kind: 'started', backend: first!.backend, processIds: hellos.map(({ processId }) => processId) });
+  onProgress({ kind: 'started', backend: first!.backend, processIds: hellos.map(({ processId }) => processId) });
   return first!.backend;
 };
 
-const startProgram = (crew: Crew, { microbatches, arrivalsNs, programs }: Plan, mode: RunMode): void => {
+const startProgram = (crew: Crew, plan: Plan, mode: RunMode, checkpointEvery = 0): void => {
+  const { microbatches, arrivalsNs, programs } = plan;
   const zeroNs = localNs();
   for (const [rank, program] of programs.entries()) {
-    crew.send(rank, { kind: 'run', order: { mode, program, microbatches, arrivalsNs, zeroNs } });
+    crew.send(rank, { kind: 'run', order: { mode, program, microbatches, arrivalsNs, zeroNs, checkpointEvery } });
   }
 };
 
-/** Mean held-out loss by adapter; undefined for those without held-out rows. */
-const evaluate = async (orchestra: Orchestra, moment: HeldoutMoment): Promise<readonly (number | undefined)[]> => {
-  const { crew, options, adapters } = orchestra;
-  if (options.evaluation === null) return [];
+/** Measures the mean held-out loss of every adapter that has held-out rows, and tells those that `wanted` asks for. */
+const evaluate = async (
+  { crew, leg, adapters }: Orchestra,
+  moment: HeldoutMoment,
+  wanted: (record: JobRecord) => boolean,
+  note: (record: JobRecord, loss: number) => void,
+): Promise<void> => {
+  const { options, records } = leg;
+  if (options.evaluation === null || !records.some(wanted)) return;
   const microbatchesOf = ({ heldout }: RankAdapter): number =>
     heldout === null ? 0 : heldoutRows(heldout.table, heldout.batchSize).microbatches;
   const book = createLossBook({
-    adapterCount: adapters.length,
     partsOf: (adapter) => microbatchesOf(adapters[adapter]!),
-    onIteration: (adapter, _, loss) =>
-      options.onProgress({ kind: 'heldout', adapter: adapters[adapter]!.setup.name, moment, loss }),
+    onIteration: (adapter, iteration, loss) => {
+      const record = records[adapter]!;
+      if (!wanted(record)) return;
+      const { name } = adapters[adapter]!.setup;
+      if (!Number.isFinite(loss)) throw new ExecFailure({ kind: 'notANumber', adapter: name, iteration, loss });
+      note(record, loss);
+      options.onProgress({ kind: 'heldout', adapter: name, moment, loss });
+    },
   });
   startProgram(crew, options.evaluation, 'evaluate');
   await awaitAll(crew, 'done', (message) => message.kind === 'losses' && message.reports.forEach(book.add));
-  return adapters.map((_, adapter) => book.lossesOf(adapter)[0]);
 };
 
-const train = async ({ crew, options, adapters }: Orchestra, onTrained: OnTrained): Promise<Pick<Outcome, 'trace' | 'losses'>> => {
-  const { plan, capacityBytes, onProgress } = options;
+const evaluateBefore = (orchestra: Orchestra): Promise<void> =>
+  evaluate(
+    orchestra,
+    'before',
+    ({ progress, failure }) => progress.state === null && progress.heldoutBefore === null && failure === null,
+    (record, loss) => (record.progress = { ...record.progress, heldoutBefore: loss }),
+  );
+
+const evaluateAfter = (orchestra: Orchestra): Promise<void> =>
+  evaluate(
+    orchestra,
+    'after',
+    ({ failure }) => failure === null,
+    (record, loss) => (record.heldoutAfter = loss),
+  );
+
+/** What to do with the ranks' messages while they train. */
+const createListener = ({ crew, leg, adapters }: Orchestra, onHalted: () => void): ((message: FromRank) => void) => {
+  const stageCount = leg.plan.stages.length;
   const book = createLossBook({
-    adapterCount: adapters.length,
     partsOf: (adapter) => adapters[adapter]!.order.microbatches,
-    onIteration: (adapter, iteration, loss) =>
-      onProgress({ kind: 'iteration', adapter: adapters[adapter]!.setup.name, iteration, loss }),
+    onIteration: leg.onLoss,
   });
-  const collect = createWeightCollector(plan.stages.length, onTrained);
-  const handle = (message: FromRank): void => {
+  const collectWeights = createWeightCollector(stageCount, leg.onTrained);
+  const collectState = createStateCollector(stageCount, leg.onCheckpoint);
+  const firstRank = leg.plan.stages[0]!.device;
+  return (message) => {
     if (message.kind === 'losses') message.reports.forEach(book.add);
-    else if (message.kind === 'weights') collect(message.adapter, message.stage, message.weights);
+    else if (message.kind === 'weights') collectWeights(message.adapter, message.stage, message.weights);
+    else if (message.kind === 'checkpoint') collectState(message.adapter, message.stage, message.state);
+    else if (message.kind === 'limits') {
+      onHalted();
+      for (let rank = 0; rank < crew.size; rank++) if (rank !== firstRank) crew.send(rank, message);
+    }
   };
-  startProgram(crew, plan, 'train');
-  const recordings = await awaitAll(crew, 'done', handle);
-  return { trace: mergeTraces(plan, recordings, capacityBytes), losses: adapters.map((_, adapter) => book.lossesOf(adapter)) };
 };
 
-/** Leads a crew through the whole run: set-up, evaluation, training, evaluation. Rejects with an ExecFailure. */
-export const conduct = async (crew: Crew, options: TrainOptions, onTrained: OnTrained): Promise<Outcome> => {
-  const orchestra: Orchestra = { crew, options, adapters: options.jobs.map(asRankAdapter) };
+const train = async (orchestra: Orchestra): Promise<Omit<Outcome, 'backend'>> => {
+  const { crew, leg } = orchestra;
+  const { plan, options, halt } = leg;
+  let halted = false;
+  const listen = createListener(orchestra, () => (halted = true));
+  startProgram(crew, plan, 'train', options.checkpoints?.every);
+  halt.connect(() => crew.send(plan.stages[0]!.device, { kind: 'halt' }));
+  try {
+    const recordings = await awaitAll(crew, 'done', listen);
+    return { trace: mergeTraces(plan, recordings, options.capacityBytes), halted };
+  } finally {
+    halt.connect(null);
+  }
+};
+
+/** Leads a crew through a leg: set-up, evaluation, training and, at the end of all training, evaluation. Rejects with an ExecFailure. */
+export const conduct = async (crew: Crew, leg: Leg): Promise<Outcome> => {
+  const adapters = leg.options.jobs.map((job, index) => asRankAdapter(job, index, leg.records[index]!.progress.state));
+  const orchestra: Orchestra = { crew, leg, adapters };
   const backend = await setUp(orchestra);
-  const before = await evaluate(orchestra, 'before');
-  const trained = await train(orchestra, onTrained);
-  const after = await evaluate(orchestra, 'after');
-  return { ...trained, backend, heldout: { before, after } };
+  await evaluateBefore(orchestra);
+  const trained = await train(orchestra);
+  if (!trained.halted) await evaluateAfter(orchestra);
+  return { ...trained, backend };
 };

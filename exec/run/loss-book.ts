@@ -3,19 +3,15 @@ import type { LossReport } from '../rank/messages.ts';
 /** Adds the losses of a mini-batch's microbatches up, whatever order they are reported in. */
 export interface LossBook {
   readonly add: (report: LossReport) => void;
-  /** Loss of each complete iteration of an adapter. */
-  readonly lossesOf: (adapter: number) => readonly number[];
 }
 
 export interface LossBookOptions {
-  readonly adapterCount: number;
   /** Microbatches of one iteration of an adapter. */
   readonly partsOf: (adapter: number) => number;
   readonly onIteration: (adapter: number, iteration: number, loss: number) => void;
 }
 
-export const createLossBook = ({ adapterCount, partsOf, onIteration }: LossBookOptions): LossBook => {
-  const losses = Array.from({ length: adapterCount }, (): number[] => []);
+export const createLossBook = ({ partsOf, onIteration }: LossBookOptions): LossBook => {
   const open = new Map<string, LossReport[]>();
   return {
     add: (report) => {
@@ -26,9 +22,7 @@ export const createLossBook = ({ adapterCount, partsOf, onIteration }: LossBookO
       if (parts.length < partsOf(adapter)) return;
       open.delete(name);
       const loss = parts.sort((a, b) => a.index - b.index).reduce((sum, part) => sum + part.loss, 0);
-      losses[adapter]![iteration] = loss;
       onIteration(adapter, iteration, loss);
     },
-    lossesOf: (adapter) => losses[adapter]!,
   };
 };

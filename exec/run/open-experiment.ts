@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
@@ -9,8 +9,12 @@ import { relocateExperiment } from '../../core/experiment/format.ts';
 import type { Experiment } from '../../core/experiment/experiment.ts';
 import type { ExperimentContext } from '../../core/experiment/model-section.ts';
 import { readExperiment } from '../../core/experiment/read.ts';
+import { parseYaml } from '../../core/experiment/yaml-text.ts';
 import type { Job } from '../../core/job.ts';
 import { problem, type Problems } from '../../core/problem.ts';
+import { isRecord } from '../../core/structure.ts';
+import { downloadModel } from '../checkpoint/download-model.ts';
+import { isAbsentHubModel, locateModel, modelCache } from '../checkpoint/hub-model.ts';
 import { readJobRows, type JobRows } from '../data/job-rows.ts';
 import { createTrainJob, trainingSource, type TrainJob } from './train-job.ts';
 import type { FileProblems } from '../exec-error.ts';
@@ -34,13 +38,37 @@ export const readText = (path: string): TE.TaskEither<readonly FileProblems[], s
     (error) => inFile(path, [problem('', `cannot be read: ${messageOf(error)}`)]),
   );
 
-/** Reads the config.json of model folders that are named relative to `folder`. */
+/** Reads the config.json of models that are named by hub ids or relative to `folder`. */
 export const contextOf = (folder: string): ExperimentContext => ({
-  readModelConfig: (path) =>
-    E.tryCatch(
-      () => JSON.parse(readFileSync(resolve(folder, path, 'config.json'), 'utf8')) as unknown,
-      (error): Problems => [problem('', `${resolve(folder, path, 'config.json')} cannot be read: ${messageOf(error)}`)],
-    ),
+  readModelConfig: (name) => {
+    const path = join(locateModel(folder, name, modelCache()), 'config.json');
+    return E.tryCatch(
+      () => JSON.parse(readFileSync(path, 'utf8')) as unknown,
+      (error): Problems => [problem('', `${path} cannot be read: ${messageOf(error)}`)],
+    );
+  },
+});
+
+/** Downloads the model of an experiment file in `folder` if it is a hub's and not here yet. */
+const fetchModel = (path: string, text: string): TE.TaskEither<readonly FileProblems[], unknown> => {
+  const file = E.toUnion(parseYaml(text));
+  const name = isRecord(file) ? file.model : undefined;
+  if (typeof name !== 'string' || !isAbsentHubModel(dirname(path), name, modelCache())) return TE.right(null);
+  const accessToken = process.env.HF_TOKEN;
+  const options = { cache: modelCache(), ...(accessToken === undefined ? {} : { accessToken }) };
+  return pipe(
+    () => downloadModel(name, options),
+    TE.mapLeft((problems) => inFile(path, problems)),
+  );
+};
+
+/** The experiment of a file in `folder` with absolute paths. */
+const withAbsolutePaths = (folder: string, experiment: Experiment): Experiment => ({
+  ...relocateExperiment(experiment, (path) => resolve(folder, path)),
+  modelSource:
+    experiment.modelSource.kind === 'folder'
+      ? { kind: 'folder', path: locateModel(folder, experiment.modelSource.path, modelCache()) }
+      : experiment.modelSource,
 });
 
 /** The experiment as a file in `folder` names its model and data. */
@@ -51,13 +79,14 @@ export const asSeenFrom = (folder: string, experiment: Experiment): Experiment =
 export const openExperiment = (path: string): TE.TaskEither<readonly FileProblems[], OpenExperiment> =>
   pipe(
     readText(path),
+    TE.chainFirst((text) => fetchModel(path, text)),
     TE.chainEitherK((text) =>
       pipe(
         readExperiment(text, contextOf(dirname(path))),
         E.mapLeft((problems) => inFile(path, problems)),
       ),
     ),
-    TE.map((experiment) => relocateExperiment(experiment, (named) => resolve(dirname(path), named))),
+    TE.map((experiment) => withAbsolutePaths(dirname(path), experiment)),
     TE.chain(openData),
   );
 
@@ -87,7 +116,8 @@ const NO_FILES: FileSizes = {
   },
 };
 
-const sizesOf = (trainJobs: readonly TrainJob[]): FileSizes => {
+/** Sizes of the rows of jobs in the order training takes them. */
+export const sizesOf = (trainJobs: readonly TrainJob[]): FileSizes => {
   const sources = new Map(trainJobs.map((trainJob) => [trainJob.job.name, trainingSource(trainJob)]));
   const rowsOf = new Map(trainJobs.map(({ job, rows }): [string, JobRows] => [job.name, rows]));
   return {

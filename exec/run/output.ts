@@ -7,6 +7,9 @@ import type { ExecError } from '../exec-error.ts';
 export interface Output {
   /** Folder of one adapter's files. */
   readonly adapterFolder: (name: string) => string;
+  readonly checkpointFolder: (name: string) => string;
+  /** Those of an earlier run, which this one does not continue. */
+  readonly removeCheckpoints: () => Promise<void>;
   /** After a failure: removes the folders made for this run as far as nothing was written into them. */
   readonly withdraw: () => Promise<void>;
 }
@@ -22,18 +25,23 @@ const removeEmpty = async (folder: string, first: string): Promise<void> => {
   }
 };
 
+/** Folder of all checkpoints of a run, one folder per job. */
+export const checkpointsFolder = (folder: string): string => join(folder, 'checkpoints');
+
 /** Creates the folder where it is missing and tries to write into it, so that a run cannot fail for that at its end. */
 export const prepareOutput = async (folder: string): Promise<E.Either<ExecError, Output>> => {
   const adapters = join(folder, 'adapters');
+  const checkpoints = checkpointsFolder(folder);
   try {
     const created = await mkdir(adapters, { recursive: true });
     await rm(await mkdtemp(join(adapters, '.probe-')), { recursive: true });
     return E.right({
       adapterFolder: (name) => join(adapters, name),
+      checkpointFolder: (name) => join(checkpoints, name),
+      removeCheckpoints: () => rm(checkpoints, { recursive: true, force: true }),
       withdraw: async () => (created === undefined ? undefined : removeEmpty(adapters, created)),
     });
   } catch (error) {
     return E.left({ kind: 'outputUnwritable', folder, reason: messageOf(error) });
   }
 };
-

@@ -9,10 +9,13 @@ import { ExecFailure } from '../exec-error.ts';
 import type { FromRank } from '../rank/messages.ts';
 import type { RankSettings } from '../rank/settings.ts';
 import { decodeControl, encodeControl } from '../transport/control-codec.ts';
-import { createQueue, type Queue } from '../transport/queue.ts';
+import { createQueue } from '../transport/queue.ts';
 import type { Crew, Report } from './crew.ts';
+import { watchSilence } from './silence-watch.ts';
 
 const GRACE_MS = 2000;
+/** A rank speaks between two ops; the longest op must be shorter than this. */
+const PATIENCE_SECONDS = 60;
 const LAST_WORDS_LENGTH = 4000;
 
 interface RankProcess {
@@ -44,14 +47,14 @@ const startRank = (entry: string, settings: RankSettings): RankProcess => {
 const routingId = (rank: number): string => `rank-${rank}`;
 
 /** Passes the ranks' messages on until the socket is closed. */
-const listenTo = async (router: Router, size: number, reports: Queue<Report>): Promise<void> => {
+const listenTo = async (router: Router, size: number, report: (report: Report) => void): Promise<void> => {
   const ranks = new Map(Array.from({ length: size }, (_, rank) => [routingId(rank), rank]));
   for await (const [sender, ...parts] of router) {
     const rank = ranks.get(String(sender));
     const message = decodeControl(parts);
     if (E.isLeft(message)) throw new Error(message.left);
     if (rank === undefined) throw new Error(`a message from ${String(sender)}, which is no rank of this run`);
-    reports.push({ rank, message: message.right as FromRank });
+    report({ rank, message: message.right as FromRank });
   }
 };
 
@@ -77,9 +80,10 @@ const endAll = async (ranks: readonly RankProcess[]): Promise<void> => {
 
 /**
  * Starts one operating-system process per rank on this machine. They talk over sockets in a folder of their own, which
- * `dismiss` removes. A rank also ends by itself when this process is gone, and removes the folder then.
+ * `dismiss` removes. A rank that is silent for `patienceSeconds` fails the run. A rank also ends by itself when this
+ * process is gone, and removes the folder then.
  */
-export const startProcessCrew = async (size: number, rankEntry: string): Promise<Crew> => {
+export const startProcessCrew = async (size: number, rankEntry: string, patienceSeconds = PATIENCE_SECONDS): Promise<Crew> => {
   const runFolder = await mkdtemp(join(tmpdir(), 'mlora-'));
   const control = `ipc://${join(runFolder, 'control')}`;
   const router = new Router({ linger: 0 });
@@ -87,7 +91,12 @@ export const startProcessCrew = async (size: number, rankEntry: string): Promise
   const reports = createQueue<Report>();
   const failRank = (rank: number, reason: string): void =>
     reports.fail(new ExecFailure({ kind: 'rankFailed', rank, reason }));
-  listenTo(router, size, reports).catch((error: unknown) => failRank(0, String(error)));
+  const watch = watchSilence(size, patienceSeconds, (rank) => failRank(rank, `it has not answered for ${patienceSeconds} s`));
+  const report = (each: Report): void => {
+    watch.heard(each.rank);
+    if (each.message.kind !== 'alive') reports.push(each);
+  };
+  listenTo(router, size, report).catch((error: unknown) => failRank(0, String(error)));
   const ranks = Array.from({ length: size }, (_, rank) =>
     startRank(rankEntry, { rank, control, inbox: `ipc://${join(runFolder, routingId(rank))}`, runFolder }),
   );
@@ -101,6 +110,7 @@ export const startProcessCrew = async (size: number, rankEntry: string): Promise
     next: reports.next,
     fail: reports.fail,
     dismiss: async () => {
+      watch.stop();
       for (let rank = 0; rank < size; rank++) send(rank, { kind: 'stop' });
       await endAll(ranks);
       router.close();

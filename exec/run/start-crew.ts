@@ -25,9 +25,9 @@ export const createTaskHosts = (size: number, open: RankHost['openEngine']): rea
 const builtRankEntry = (): string => fileURLToPath(new URL('../rank-main.js', import.meta.url));
 
 /** Starts one rank per device of the plan, in the way the options ask for. */
-export const startCrew = async ({ plan, ranks, rankEntry }: TrainOptions): Promise<Crew> => {
+export const startCrew = async ({ plan, ranks, rankEntry, patienceSeconds }: TrainOptions): Promise<Crew> => {
   const size = plan.programs.length;
   return ranks === 'processes'
-    ? startProcessCrew(size, rankEntry ?? builtRankEntry())
+    ? startProcessCrew(size, rankEntry ?? builtRankEntry(), patienceSeconds)
     : startTaskCrew(createTaskHosts(size, openEngine));
 };

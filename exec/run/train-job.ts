@@ -3,7 +3,9 @@ import type { EvaluationWorkload } from '../../core/planners/evaluation.ts';
 import type { Job } from '../../core/job.ts';
 import type { JobRows } from '../data/job-rows.ts';
 import { heldoutRows, trainingRows, type RowSource, type TrainingOrder } from '../data/row-source.ts';
+import type { Workload } from '../../core/workload.ts';
 import type { RankAdapter } from '../rank/messages.ts';
+import type { AdapterState } from '../stage.ts';
 
 /** A job with its rows and the order in which training takes them. */
 export interface TrainJob {
@@ -14,8 +16,10 @@ export interface TrainJob {
 
 /** `microbatches`: pieces each mini-batch is split into. */
 export const createTrainJob = (job: Job, rows: JobRows, microbatches: number): TrainJob => {
-  const { batchSize, seed } = job;
-  return { job, rows, order: { batchSize, microbatches, iterations: countIterations(job, rows.training.length), seed } };
+  const { batchSize, seed, data } = job;
+  const order = data.kind === 'files' ? data.order : 'shuffled';
+  const iterations = countIterations(job, rows.training.length);
+  return { job, rows, order: { batchSize, microbatches, iterations, seed, order } };
 };
 
 /** Rows of the job's training microbatches; their sizes are what planning needs. */
@@ -34,13 +38,24 @@ export const evaluationWorkload = (jobs: readonly TrainJob[]): readonly Evaluati
     return [{ adapter, microbatches: Array.from({ length: microbatches }, (_, index) => part(0, index)) }];
   });
 
-/** The job as the ranks get it; `index` is its place in the plan. */
-export const asRankAdapter = (trainJob: TrainJob, index: number): RankAdapter => {
+/** The job as the ranks get it; `index` is its place in the plan, `start` what an earlier run has left of it. */
+export const asRankAdapter = (trainJob: TrainJob, index: number, start: AdapterState | null): RankAdapter => {
   const { name, adapter, optimizer, seed } = trainJob.job;
   return {
-    setup: { index, name, adapter, optimizer, seed },
+    setup: { index, name, adapter, optimizer, iterations: trainJob.order.iterations, seed },
     training: trainJob.rows.training,
     order: trainJob.order,
     heldout: heldoutOf(trainJob),
+    start,
   };
 };
+
+/** What is left to plan when each job goes on from the given iteration; one that has begun arrives at once. */
+export const remainingWorkload = (jobs: readonly TrainJob[], firstIterations: readonly number[]): Workload => ({
+  adapters: jobs.map((trainJob, index) => {
+    const { name, arrivalNs, priority } = trainJob.job;
+    const { iterations, microbatches, part } = trainingSource(trainJob);
+    const firstIteration = firstIterations[index]!;
+    return { name, iterations, firstIteration, microbatches, arrivalNs: firstIteration > 0 ? 0 : arrivalNs, priority, part };
+  }),
+});

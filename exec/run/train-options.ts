@@ -3,6 +3,8 @@ import type { Plan } from '../../core/plan/plan.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
 import type { NamedArray } from '../stage.ts';
+import type { CheckpointSettings } from '../../core/experiment/experiment.ts';
+import type { Divergence, JobProgress } from './job-records.ts';
 import type { TrainJob } from './train-job.ts';
 
 export type HeldoutMoment = 'before' | 'after';
@@ -12,11 +14,19 @@ export type ProgressEvent =
   | { readonly kind: 'started'; readonly backend: BackendName; readonly processIds: readonly number[] }
   | { readonly kind: 'iteration'; readonly adapter: string; readonly iteration: number; readonly loss: number }
   | { readonly kind: 'heldout'; readonly adapter: string; readonly moment: HeldoutMoment; readonly loss: number }
+  /** The job ends here; the others go on. */
+  | { readonly kind: 'failed'; readonly adapter: string; readonly iteration: number; readonly loss: number }
   | { readonly kind: 'saved'; readonly adapter: string; readonly folder: string };
 
 export interface TrainOptions {
   /** Plan with transfers; its adapters are the jobs, in the same order. */
   readonly plan: Plan;
+  /** The plan of what is left when each job goes on from the given iteration, on the same stages. */
+  readonly planFrom: (firstIterations: readonly number[]) => Plan;
+  /** Where `plan` starts each job; absent: all are fresh. */
+  readonly progress?: readonly JobProgress[];
+  /** How often checkpoints are written below `outputFolder`; absent: never. */
+  readonly checkpoints?: CheckpointSettings & { readonly fingerprints: readonly string[] };
   /** Forward-only plan over the held-out rows, run before and after training; null: no evaluation. */
   readonly evaluation: Plan | null;
   readonly jobs: readonly TrainJob[];
@@ -30,6 +40,8 @@ export interface TrainOptions {
   /** Memory of each device in bytes, for the trace. */
   readonly capacityBytes: readonly number[];
   readonly onProgress: (event: ProgressEvent) => void;
+  /** Seconds without a word from a rank's process after which it counts as hung. */
+  readonly patienceSeconds?: number;
   /** Script that a rank's process runs; the built `rank-main.js` beside this module unless given. */
   readonly rankEntry?: string;
 }
@@ -41,6 +53,8 @@ export interface AdapterResult {
   readonly losses: readonly number[];
   /** Mean held-out loss before and after training; null for a job without held-out rows. */
   readonly heldout: Readonly<Record<HeldoutMoment, number>> | null;
+  /** Why the job ended without its adapter; null for a trained one. */
+  readonly failure: Divergence | null;
   /** Trained weights under PEFT's names. */
   readonly weights: readonly NamedArray[];
   /** PEFT folder; null when nothing was written. */

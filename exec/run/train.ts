@@ -5,13 +5,8 @@ import type { Problems } from '../../core/problem.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { checkModelTensors } from '../checkpoint/model-tensors.ts';
 import { ExecFailure, type ExecError } from '../exec-error.ts';
-import type { NamedArray } from '../stage.ts';
-import { createAdapterWriter } from './adapter-writer.ts';
-import { conduct, type Outcome } from './conduct.ts';
-import type { Crew } from './crew.ts';
-import { onInterruption } from './interruption.ts';
 import { prepareOutput, type Output } from './output.ts';
-import { startCrew } from './start-crew.ts';
+import { runLegs, type FinishedRun } from './run-legs.ts';
 import type { AdapterResult, TrainOptions, TrainResult } from './train-options.ts';
 
 const orThrow = <A>(result: E.Either<ExecError, A>): A => {
@@ -31,41 +26,29 @@ const checkCheckpoint = async ({ model, modelFolder }: TrainOptions): Promise<vo
   if (isNonEmpty(problems)) throw new ExecFailure(badModel(modelFolder)(problems));
 };
 
-const resultsOf = (
-  { jobs }: TrainOptions,
-  { losses, heldout }: Outcome,
-  trained: ReadonlyMap<number, readonly NamedArray[]>,
-  output: Output | null,
-): readonly AdapterResult[] =>
-  jobs.map(({ job: { name } }, adapter) => {
-    const [before, after] = [heldout.before[adapter], heldout.after[adapter]];
+const resultsOf = ({ jobs }: TrainOptions, { records }: FinishedRun, output: Output | null): readonly AdapterResult[] =>
+  jobs.map(({ job: { name }, order }, adapter) => {
+    const { progress, losses, heldoutAfter: after, failure } = records[adapter]!;
+    const { heldoutBefore: before, state } = progress;
+    const isTrained = state?.iteration === order.iterations;
     return {
       name,
-      losses: losses[adapter]!,
-      heldout: before === undefined || after === undefined ? null : { before, after },
-      weights: trained.get(adapter) ?? [],
-      folder: output?.adapterFolder(name) ?? null,
+      losses,
+      heldout: before === null || after === null ? null : { before, after },
+      failure,
+      weights: isTrained ? state.tensors : [],
+      folder: isTrained ? (output?.adapterFolder(name) ?? null) : null,
     };
   });
-
-const runWith = async (crew: Crew, options: TrainOptions, output: Output | null): Promise<TrainResult> => {
-  const stopListening = onInterruption((error) => crew.fail(new ExecFailure(error)));
-  const writer = createAdapterWriter(options, output, crew.fail);
-  try {
-    const outcome = await conduct(crew, options, writer.onTrained);
-    const { trace, backend } = outcome;
-    return { trace, backend, adapters: resultsOf(options, outcome, await writer.finish(), output) };
-  } finally {
-    await Promise.allSettled([crew.dismiss(), writer.finish()]);
-    stopListening();
-  }
-};
 
 const runAll = async (options: TrainOptions): Promise<TrainResult> => {
   await checkCheckpoint(options);
   const output = options.outputFolder === null ? null : orThrow(await prepareOutput(options.outputFolder));
   try {
-    return await runWith(await startCrew(options), options, output);
+    if (options.progress === undefined) await output?.removeCheckpoints();
+    const finished = await runLegs(options, output);
+    const { trace, backend } = finished.outcome;
+    return { trace, backend, adapters: resultsOf(options, finished, output) };
   } catch (error) {
     await output?.withdraw();
     throw error;

@@ -1,7 +1,9 @@
 import { benchBubbles } from './bubbles.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
 import { benchIsolation } from './isolation.ts';
+import { benchParity } from './parity.ts';
 import { benchPlanMemory } from './plan-memory.ts';
+import { benchPrediction } from './prediction.ts';
 import { benchSimulatorSpeed } from './simulator-speed.ts';
 import { benchUnequalLengths } from './unequal-lengths.ts';
 
@@ -12,6 +14,8 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   simulator: benchSimulatorSpeed,
   'plan-memory': benchPlanMemory,
   isolation: benchIsolation,
+  parity: benchParity,
+  prediction: benchPrediction,
   executor: benchExecutorSpeed,
 };
 

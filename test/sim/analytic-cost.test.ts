@@ -9,7 +9,7 @@ import type { CostModel } from '../../core/cost-model.ts';
 import type { StagePlacement } from '../../core/plan/plan.ts';
 import { NS_PER_S } from '../../core/units.ts';
 import { analyticCost, type AnalyticCostOptions } from '../../sim/analytic-cost.ts';
-import { GPU_PROFILE, profileOf, WASM_PROFILE, type DeviceProfile } from '../../sim/device-profile.ts';
+import { GPU_PROFILE, profileOf, WASM_PROFILE, type RooflineProfile } from '../../sim/device-profile.ts';
 import { PAPER_ADAPTER, preset, rowsOf } from '../core/work/settings.ts';
 
 const clusterNamed = (name: string): Cluster =>
@@ -109,7 +109,7 @@ describe('the analytic cost model', () => {
     ];
     const timeAt = (perKernelNs: number): number => {
       const perKernel = { ...WASM_PROFILE.launch.perKernelNs, value: perKernelNs };
-      const profile: DeviceProfile = { ...WASM_PROFILE, launch: { kind: 'synchronous', perKernelNs: perKernel } };
+      const profile: RooflineProfile = { ...WASM_PROFILE, launch: { kind: 'synchronous', perKernelNs: perKernel } };
       const cost = analyticCost(optionsOf('SmolLM2-135M', { cluster, stages: halves, profileOf: () => profile }));
       expect(cost.forward(0, SHAPE).launchNs).toBe(0);
       return cost.forward(0, SHAPE).deviceNs;
@@ -139,7 +139,7 @@ describe('device profiles', () => {
   });
 
   it('say of every figure where it comes from', () => {
-    const figures = (profile: DeviceProfile) => [
+    const figures = (profile: RooflineProfile) => [
       ...Object.values(profile.gemmEfficiency),
       ...Object.values(profile.attentionEfficiency),
       profile.memoryEfficiency,

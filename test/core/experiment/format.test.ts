@@ -57,7 +57,21 @@ const lengths = fc.oneof(
 
 const data = fc.oneof(
   fc.record({ lengths, rows: fc.integer({ min: 1, max: 1e6 }) }),
-  fc.record({ train: text, heldout: optional(text), prompt: text, completion: text, maximumLength: length }),
+  fc.record({
+    train: text,
+    heldout: optional(text),
+    loss: optional(fc.constantFrom('completion', 'all')),
+    prompt: text,
+    completion: text,
+    maximumLength: length,
+  }),
+  fc.record({
+    train: text,
+    format: fc.constant('chat'),
+    split: optional(fc.constantFrom(0, 0.25)),
+    order: optional(fc.constantFrom('shuffled', 'length')),
+    maximumLength: length,
+  }),
 );
 
 const duration = fc.oneof(

@@ -32,7 +32,16 @@ describe('a minimal experiment file', () => {
           dropout: 0,
           targetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj'],
         },
-        optimizer: { type: 'adamw', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
+        optimizer: {
+          type: 'adamw',
+          learningRate: 1e-3,
+          learningRateRatio: 1,
+          schedule: { type: 'constant', warmup: 0 },
+          beta1: 0.9,
+          beta2: 0.999,
+          epsilon: 1e-8,
+          weightDecay: 0.01,
+        },
         data: { kind: 'synthetic', lengths: { type: 'fixed', length: 32 }, rows: 1000 },
         batchSize: 8,
         duration: { kind: 'epochs', epochs: 1 },
@@ -59,7 +68,11 @@ describe('a minimal experiment file', () => {
     expect(read({ ...minimal, jobs: [{ ...job, data }] }).jobs[0]!.data).toEqual({
       kind: 'files',
       ...data,
+      format: 'template',
       heldout: null,
+      split: 0,
+      loss: 'completion',
+      order: 'shuffled',
       maximumLength: 256,
     });
   });
@@ -179,6 +192,10 @@ describe('a job', () => {
     ['learningRate', { optimizer: { learningRate: 0 } }],
     ['weightDecay', { optimizer: { weightDecay: -0.1 } }],
     ['beta2', { optimizer: { beta2: 1 } }],
+    ['warmup', { optimizer: { schedule: { warmup: -1 } } }],
+    ['schedule.type', { optimizer: { schedule: { type: 'step' } } }],
+    ['momentum', { optimizer: { type: 'sgd', momentum: 1 } }],
+    ['projectionSeed', { adapter: { type: 'vera', rank: 4, projectionSeed: 2 ** 32 } }],
     ['batchSize', { batchSize: 0 }],
     ['iterations', { iterations: 1.5 }],
     ['epochs', { epochs: -1 }],
@@ -203,6 +220,12 @@ describe('a job', () => {
     const files = { train: 'x', prompt: 'p', completion: 'c' };
     expect(problemsOfJob({ data: { ...files, ...job.data } })[0]).toContain(
       'expected either train and its templates, or lengths and rows',
+    );
+    expect(problemsOfJob({ data: { train: 'x', format: 'chat', split: 0.1, heldout: 'y' } })).toEqual([
+      'jobs[0].data.split: is 0.1; expected no split beside a held-out file',
+    ]);
+    expect(problemsOfJob({ data: { train: 'x', format: 'chatt', prompt: 'p', completion: 'c' } })[0]).toContain(
+      'expected one of template, chat',
     );
     expect(problemsOfJob({ data: { train: 'x' } })).toEqual([
       'jobs[0].data.prompt: is missing; expected a text that is not empty',

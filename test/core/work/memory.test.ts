@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Adapter } from '../../../core/job.ts';
 import { modelParameters } from '../../../core/model/model.ts';
 import { adapterStateBytes, baseWeightBytes, savedBytes, temporaryBytes, transferBytes } from '../../../core/work/memory.ts';
 import { stageContents } from '../../../core/work/setting.ts';
@@ -97,6 +98,17 @@ describe('an adapter', () => {
     const expected = { adapters: 4 * parameters, gradients: 4 * parameters, optimizer: 8 * parameters };
     expect(adapterStateBytes(settingOf('Llama-2-7B'), middleLayers(8), 0)).toEqual(expected);
     expect(adapterStateBytes({ ...settingOf('Llama-2-7B'), elementBytes: 2 }, middleLayers(8), 0)).toEqual(expected);
+  });
+
+  it('of DoRA also trains a magnitude per output; of VeRA one vector as long as the rank and one per output', () => {
+    const basics = { rank: 2, dropout: 0, targetModules: ['k_proj', 'down_proj'] } as const;
+    const sizesOf = (adapter: Adapter) => adapterStateBytes(settingOf('TinyLlama-1.1B', [adapter]), middleLayers(3), 0);
+    const lora = sizesOf({ type: 'lora', alpha: 4, ...basics });
+    const dora = sizesOf({ type: 'dora', alpha: 4, ...basics });
+    expect(dora.adapters - lora.adapters).toBe(3 * 4 * (256 + 2048));
+    const vera = sizesOf({ type: 'vera', projectionSeed: 0, initialScale: 0.1, ...basics });
+    expect(vera.gradients).toBe(3 * 4 * (2 + 256 + 2 + 2048));
+    expect(vera.adapters - vera.gradients).toBe(4 * 2 * (2048 + 256 + 5632 + 2048));
   });
 
   it('has an A as wide as its module’s input and a B as wide as its output', () => {

@@ -2,6 +2,7 @@ import { type Tensor1D, memory, tensor1d } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AdamW } from '../../../core/job.ts';
 import { createAdamW } from '../../../exec/adapter/adamw.ts';
+import type { OptimizerTask } from '../../../exec/adapter/optimizer-state.ts';
 import { BACKEND_NAMES } from '../../../exec/backend/backend.ts';
 import { openOrThrow } from '../model/backends.ts';
 import { adamW } from '../model/tiny-models.ts';
@@ -33,12 +34,19 @@ const TORCH: readonly (readonly [Partial<AdamW>, readonly (readonly number[])[]]
   ],
 ];
 
+const taskOf = (learningRate: number): OptimizerTask => ({
+  size: START.length,
+  learningRate: () => learningRate,
+  multiples: null,
+  start: null,
+});
+
 describe.each(BACKEND_NAMES)('AdamW on %s', (name) => {
   beforeAll(() => openOrThrow(name));
 
   test.each(TORCH)('with %j moves the parameters as PyTorch does', (settings, expected) => {
     const before = memory().numTensors;
-    const optimizer = createAdamW(adamW(settings), START.length);
+    const optimizer = createAdamW(adamW(settings), taskOf(adamW(settings).learningRate));
     let parameters: Tensor1D = tensor1d(START);
     GRADIENTS.forEach((values, step) => {
       const gradient = tensor1d(values);

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { LoraAdapter } from '../../../core/job.ts';
+import type { Adapter, LoraAdapter, VeraAdapter } from '../../../core/job.ts';
 import { initialValues } from '../../../exec/adapter/initial-values.ts';
 import { packParameters, unpackParameters } from '../../../exec/adapter/named-parameters.ts';
 import { parameterLayout } from '../../../exec/adapter/parameter-layout.ts';
 import { readPeftFolder, writePeftFolder } from '../../../exec/adapter/peft-folder.ts';
+import { drawVeraProjection } from '../../../exec/adapter/vera-projection.ts';
 import type { NamedArray } from '../../../exec/stage.ts';
 import { randomValues, tinyModel } from '../model/tiny-models.ts';
 
@@ -113,11 +114,56 @@ describe('an adapter folder', () => {
   });
 });
 
+describe.each<Adapter>([
+  { type: 'dora', rank: 2, alpha: 4, dropout: 0.1, targetModules: ['q_proj', 'up_proj'] },
+  { type: 'vera', rank: 5, dropout: 0.1, targetModules: ['v_proj', 'down_proj'], projectionSeed: 9, initialScale: 0.2 },
+])('an adapter folder of kind $type', (kind) => {
+  test('comes back as it was written', async () => {
+    const layout = parameterLayout(model, { first: 0, end: 3 }, kind);
+    const trained = unpackParameters(layout, randomValues(layout.size, 4));
+    await writePeftFolder(folder, { adapter: kind, baseModel: 'org/base', weights: trained });
+    expect(await readPeftFolder(folder, model)).toEqual(E.right({ adapter: kind, weights: trained }));
+  });
+});
+
+describe('an adapter folder of newer PEFT', () => {
+  test('may call DoRA’s magnitudes weights', async () => {
+    const kind: LoraAdapter = { type: 'dora', rank: 2, alpha: 4, dropout: 0, targetModules: ['q_proj'] };
+    const layout = parameterLayout(model, { first: 0, end: 3 }, kind);
+    const trained = unpackParameters(layout, randomValues(layout.size, 4));
+    const renamed = trained.map((array) => ({ ...array, name: array.name.replace(/(magnitude_vector)$/, '$1.weight') }));
+    await writePeftFolder(folder, { adapter: kind, baseModel: 'org/base', weights: renamed });
+    expect(await readPeftFolder(folder, model)).toEqual(E.right({ adapter: kind, weights: trained }));
+  });
+
+  test('of VeRA may hold the projections of its key, and no others', async () => {
+    const kind: VeraAdapter = {
+      type: 'vera',
+      rank: 3,
+      dropout: 0,
+      targetModules: ['q_proj'],
+      projectionSeed: 9,
+      initialScale: 0.1,
+    };
+    const layout = parameterLayout(model, { first: 0, end: 3 }, kind);
+    const trained = unpackParameters(layout, randomValues(layout.size, 4));
+    const { A, inputSize } = drawVeraProjection(model, kind);
+    const projection = { name: 'base_model.vera_A', shape: [3, inputSize], values: A };
+    await writePeftFolder(folder, { adapter: kind, baseModel: '', weights: [...trained, projection] });
+    expect(E.isRight(await readPeftFolder(folder, model))).toBe(true);
+    const other = { ...projection, values: A.map((value) => -value) };
+    await writePeftFolder(folder, { adapter: kind, baseModel: '', weights: [...trained, other] });
+    expect(await problemsOf()).toEqual([
+      'base_model.vera_A: differs from what PyTorch draws from projection_prng_key; only drawn projections are supported',
+    ]);
+  });
+});
+
 describe('named parameters', () => {
   const layout = parameterLayout(model, { first: 0, end: 3 }, adapter);
 
   test('are packed into the vector they came from', () => {
-    const values = initialValues(layout, 5);
+    const values = initialValues(layout, adapter, 5);
     expect(packParameters(layout, unpackParameters(layout, values))).toEqual(values);
   });
 

@@ -19,7 +19,7 @@ describe('initial values', () => {
   const { adapter } = setupOf(0, { rank: 8, targetModules: ['q_proj', 'down_proj'] });
   const valuesOf = (first: number, end: number, seed: number) => {
     const layout = parameterLayout(model, { first, end }, adapter);
-    return unpackParameters(layout, initialValues(layout, seed));
+    return unpackParameters(layout, initialValues(layout, adapter, seed));
   };
 
   test('are uniform in ±1/√in for A and zero for B, as PEFT draws them', () => {

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm, writeFile, mkdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import * as E from 'fp-ts/lib/Either.js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../../exec/checkpoint/checkpoint.ts';
@@ -84,6 +85,22 @@ describe('a checkpoint folder', () => {
   test('says so when it is empty', async () => {
     expect(await problemsOf()).toEqual([expect.stringMatching(/^model\.safetensors: cannot be opened: ENOENT/)]);
   });
+});
+
+test('any index of shards: an answer, never an exception, and never a file outside the folder', async () => {
+  await writeSafetensors(join(folder, 'good.safetensors'), [array('a', 1), array('b', 2)]);
+  const file = fc.oneof(fc.constantFrom('good.safetensors', '../good.safetensors', ''), fc.string(), fc.jsonValue({ maxDepth: 1 }));
+  const map = fc.oneof(fc.dictionary(fc.constantFrom('a', 'b', '__proto__', 'c'), file), fc.jsonValue({ maxDepth: 1 }));
+  await fc.assert(
+    fc.asyncProperty(map, async (weightMap) => {
+      await writeIndex(weightMap);
+      const checkpoint = await openCheckpoint(folder);
+      if (E.isLeft(checkpoint)) return;
+      for (const name of checkpoint.right.names) expect(E.isRight(await checkpoint.right.read(name))).toBe(true);
+      await checkpoint.right.close();
+    }),
+    { numRuns: 100 },
+  );
 });
 
 describe('the tensors of a stage', () => {

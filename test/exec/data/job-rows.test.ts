@@ -7,7 +7,7 @@ import { readJobRows } from '../../../exec/data/job-rows.ts';
 import { rowAt } from '../../../exec/data/row-table.ts';
 import { readTokenizer } from '../../../exec/data/tokenizer.ts';
 import { formatExecError } from '../../../exec/exec-error.ts';
-import type { Job } from '../../../core/job.ts';
+import type { FileData, Job } from '../../../core/job.ts';
 import { demoJob, demoModel, MODEL_FOLDER } from '../demo.ts';
 
 let folder = '';
@@ -16,8 +16,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const withData = (job: Job, data: Partial<Extract<Job['data'], { kind: 'files' }>>): Job => {
-  if (job.data.kind !== 'files') throw new Error('the demo job has files');
+const withData = (job: Job, data: Partial<Extract<FileData, { format: 'template' }>>): Job => {
+  if (job.data.kind !== 'files' || job.data.format !== 'template') throw new Error('the demo job has templates');
   return { ...job, data: { ...job.data, ...data } };
 };
 

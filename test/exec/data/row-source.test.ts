@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { sizeOfRows } from '../../../core/workload.ts';
-import { shuffleRows } from '../../../exec/data/row-order.ts';
+import { shuffleRows, sortRows } from '../../../exec/data/row-order.ts';
 import { heldoutRows, trainingRows, type RowSource } from '../../../exec/data/row-source.ts';
 import { buildRowTable, countTargets, type RowTable } from '../../../exec/data/row-table.ts';
 import { NO_TARGET, type Row } from '../../../exec/packed-batch.ts';
@@ -42,12 +42,37 @@ describe('the order of training rows', () => {
   });
 });
 
+describe('rows ordered by length', () => {
+  const lengthsOf = fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 40 });
+
+  it('are a permutation whose lengths never grow', () => {
+    fc.assert(
+      fc.property(lengthsOf, fc.integer(), fc.nat(3), (lengths, seed, epoch) => {
+        const order = [...sortRows(lengths, seed, epoch)];
+        expect(order.map((row) => lengths[row]!)).toEqual([...lengths].sort((a, b) => b - a));
+        expect(new Set(order).size).toBe(lengths.length);
+      }),
+    );
+  });
+
+  it('are shuffled among rows of the same length, from seed and epoch', () => {
+    const same = Array.from({ length: 40 }, () => 3);
+    expect(sortRows(same, 7, 1)).toEqual(shuffleRows(40, 7, 1));
+  });
+
+  it('are what training takes when the job asks for it', () => {
+    const order = { batchSize: 2, microbatches: 1, iterations: 4, seed: 1, order: 'length' } as const;
+    const source = trainingRows(numberedRows(4), order);
+    expect([0, 1, 2, 3].map((iteration) => rowNumbers(source, iteration))).toEqual([[3, 2], [1, 0], [3, 2], [1, 0]]);
+  });
+});
+
 describe('training rows', () => {
   it('run through whole shuffled epochs, every mini-batch full', () => {
     fc.assert(
       fc.property(runs, fc.integer({ min: 1, max: 4 }), ({ rowCount, batchSize, iterations, seed }, pieces) => {
         const microbatches = Math.min(pieces, batchSize);
-        const source = trainingRows(numberedRows(rowCount), { batchSize, microbatches, iterations, seed });
+        const source = trainingRows(numberedRows(rowCount), { batchSize, microbatches, iterations, seed, order: 'shuffled' });
         const seen = Array.from({ length: iterations }, (_, i) => rowNumbers(source, i));
         expect(seen.every((batch) => batch.length === batchSize)).toBe(true);
         const epochs = Array.from({ length: Math.ceil((iterations * batchSize) / rowCount) }, (_, e) => shuffleRows(rowCount, seed, e));
@@ -60,8 +85,8 @@ describe('training rows', () => {
     fc.assert(
       fc.property(runs, fc.integer({ min: 1, max: 4 }), ({ rowCount, batchSize, iterations, seed }, pieces) => {
         const table = numberedRows(rowCount);
-        const whole = trainingRows(table, { batchSize, microbatches: 1, iterations, seed });
-        const split = trainingRows(table, { batchSize, microbatches: Math.min(pieces, batchSize), iterations, seed });
+        const whole = trainingRows(table, { batchSize, microbatches: 1, iterations, seed, order: 'shuffled' });
+        const split = trainingRows(table, { batchSize, microbatches: Math.min(pieces, batchSize), iterations, seed, order: 'shuffled' });
         for (let iteration = iterations - 1; iteration >= 0; iteration--) {
           expect(rowNumbers(split, iteration)).toEqual(rowNumbers(whole, iteration));
           expect(split.lossScale(iteration)).toBe(whole.lossScale(iteration));
@@ -71,11 +96,13 @@ describe('training rows', () => {
   });
 
   it('have the sizes planning is told and a loss scale of one over the targets of the mini-batch', () => {
-    const source = trainingRows(numberedRows(11), { batchSize: 5, microbatches: 2, iterations: 3, seed: 1 });
+    const source = trainingRows(numberedRows(11), { batchSize: 5, microbatches: 2, iterations: 3, seed: 1, order: 'shuffled' });
     for (let iteration = 0; iteration < 3; iteration++) {
       const batch = [0, 1].flatMap((index) => source.rows(iteration, index));
       expect(source.lossScale(iteration)).toBe(1 / batch.map(countTargets).reduce((a, b) => a + b));
-      expect(source.part(iteration, 1)).toEqual(sizeOfRows(source.rows(iteration, 1).map((row) => row.tokens.length)));
+      const rows = source.rows(iteration, 1);
+      const targets = rows.map(countTargets).reduce((a, b) => a + b);
+      expect(source.part(iteration, 1)).toEqual({ ...sizeOfRows(rows.map((row) => row.tokens.length)), targets });
     }
   });
 });

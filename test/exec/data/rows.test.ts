@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import * as E from 'fp-ts/lib/Either.js';
 import { describe, expect, it } from 'vitest';
-import { encodeRow, encodeRows, type RowEncoding } from '../../../exec/data/encode-rows.ts';
+import { encodeRow as encodeRendered, encodeRows, type RowEncoding } from '../../../exec/data/encode-rows.ts';
 import { compileTemplate, type PromptTemplate } from '../../../exec/data/prompt-template.ts';
+import { parseJsonLines } from '../../../exec/data/json-rows.ts';
+import { renderWithTemplates } from '../../../exec/data/render-row.ts';
 import { rowAt } from '../../../exec/data/row-table.ts';
 import type { TextCodec } from '../../../exec/data/tokenizer.ts';
-import { NO_TARGET } from '../../../exec/packed-batch.ts';
+import { NO_TARGET, type Row } from '../../../exec/packed-batch.ts';
 
 /** One token per character, so that expectations can be read off the text. */
 const characters: TextCodec = {
@@ -23,8 +25,8 @@ const template = (text: string): PromptTemplate => {
 
 const encoding = (changes: Partial<RowEncoding> = {}): RowEncoding => ({
   codec: characters,
-  prompt: template('{{ question }}?'),
-  completion: template('{{ answer }}'),
+  render: renderWithTemplates(template('{{ question }}?'), template('{{ answer }}')),
+  loss: 'completion',
   maximumLength: 16,
   vocabularySize: 128,
   ...changes,
@@ -33,8 +35,11 @@ const encoding = (changes: Partial<RowEncoding> = {}): RowEncoding => ({
 const code = (character: string): number => character.charCodeAt(0);
 const NONE = NO_TARGET;
 
+const encodeRow = (prompt: string, completion: string, encoding: RowEncoding): Row =>
+  encodeRendered({ text: prompt + completion, completions: [[prompt.length, prompt.length + completion.length]], framed: true }, encoding);
+
 const problemsOf = (text: string, changes?: Partial<RowEncoding>): readonly string[] => {
-  const rows = encodeRows(text, encoding(changes));
+  const rows = encodeRows(parseJsonLines(text), encoding(changes));
   if (E.isRight(rows)) throw new Error('expected problems');
   return rows.left.map(({ path, message }) => `${path}: ${message}`);
 };
@@ -59,6 +64,11 @@ describe('a training row', () => {
     expect([...row.targets]).toEqual([NONE, 9, code('x'), 2, NONE]);
   });
 
+  it('carries loss on every token but the first where the job asks for all', () => {
+    const row = encodeRow('ab', 'x', encoding({ loss: 'all' }));
+    expect([...row.targets]).toEqual([code('a'), code('b'), code('x'), 2, NONE]);
+  });
+
   it('is cut at the end: targets are those of the whole row, as far as they are left', () => {
     const texts = fc.tuple(fc.string(), fc.string(), fc.integer({ min: 1, max: 40 }));
     fc.assert(
@@ -76,7 +86,7 @@ describe('a training row', () => {
 
 describe('a data file', () => {
   it('becomes its rows in file order, blank lines skipped', () => {
-    const rows = encodeRows('{"question":"a","answer":"b"}\n\n{"question":"cd","answer":"e"}\r\n', encoding());
+    const rows = encodeRows(parseJsonLines('{"question":"a","answer":"b"}\n\n{"question":"cd","answer":"e"}\r\n'), encoding());
     if (E.isLeft(rows)) throw new Error('unexpected problems');
     expect(rows.right.length).toBe(2);
     expect([...rowAt(rows.right, 1).tokens]).toEqual([1, code('c'), code('d'), code('?'), code('e'), 2]);
@@ -110,7 +120,7 @@ describe('a data file', () => {
   });
 
   it('reports a template that fails on a row with the row’s line', () => {
-    expect(problemsOf('{"question":"a","answer":"b"}', { prompt: template('{{ question | nonsense }}') })[0]).toMatch(
+    expect(problemsOf('{"question":"a","answer":"b"}', { render: renderWithTemplates(template('{{ question | nonsense }}'), template('x')) })[0]).toMatch(
       /^line 1: the template fails on this row: .*nonsense/,
     );
   });

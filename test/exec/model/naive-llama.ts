@@ -2,10 +2,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import { adapterScale } from '../../../core/job.ts';
-import type { Model, ModuleName } from '../../../core/model/model.ts';
+import { linearShape, type Model, type ModuleName } from '../../../core/model/model.ts';
 import { scoped } from '../../../exec/backend/scope.ts';
 import { dropoutMask } from '../../../exec/adapter/dropout.ts';
-import { peftName } from '../../../exec/adapter/parameter-layout.ts';
+import { type TrainedMatrix, peftName } from '../../../exec/adapter/parameter-layout.ts';
+import { drawVeraProjection } from '../../../exec/adapter/vera-projection.ts';
 import { modulePath } from '../../../exec/checkpoint/model-tensors.ts';
 import { NO_TARGET, type Row } from '../../../exec/packed-batch.ts';
 import type { AdapterSetup, NamedArray } from '../../../exec/stage.ts';
@@ -114,11 +115,34 @@ const adaptedLinear = (
       tf.tensor2d(dropoutMask(key, { lengths: [tokens], firstRow: rowIndex }, width, adapter.dropout), [tokens, width]),
     );
   }
-  const inner = tf.matMul(input, lora.get(peftName(layer, module, 'A'))!, false, true);
-  return tf.add(
-    output,
-    tf.mul(tf.matMul(inner, lora.get(peftName(layer, module, 'B'))!, false, true), adapterScale(adapter)),
-  );
+  const trained = (matrix: TrainedMatrix): tf.Tensor => lora.get(peftName(layer, module, matrix))!;
+  const linear = (matrix: tf.Tensor): tf.Tensor => tf.matMul(input, matrix, false, true);
+  if (adapter.type === 'vera') {
+    const { A, B } = projections(naive, module);
+    const inner = tf.mul(linear(A), trained('d'));
+    return tf.add(output, tf.mul(tf.matMul(inner, B, false, true), trained('b')));
+  }
+  const update = tf.mul(tf.matMul(trained('B'), trained('A')), adapterScale(adapter));
+  if (adapter.type !== 'dora') return tf.add(output, linear(update));
+  const weight = frozen(naive, `${path}.weight`);
+  const direction = tf.add(weight, update);
+  const norm = detached(tf.norm(direction, 2, 1));
+  const ratio = tf.div(trained('magnitude'), norm);
+  return tf.add(output, tf.sub(tf.mul(linear(direction), ratio), linear(weight)));
+};
+
+/** The value without its derivative. */
+const detached = (values: tf.Tensor): tf.Tensor => tf.tensor(values.dataSync(), values.shape);
+
+/** VeRA's shared matrices cut to the size of a module. */
+const projections = ({ model, setup: { adapter } }: NaiveCase, module: ModuleName) => {
+  if (adapter.type !== 'vera') throw new Error('only VeRA projects');
+  const { A, B, inputSize, outputSize } = drawVeraProjection(model, adapter);
+  const shape = linearShape(model, module);
+  return {
+    A: tf.slice(tf.tensor2d(A, [adapter.rank, inputSize]), [0, 0], [adapter.rank, shape.inputSize]),
+    B: tf.slice(tf.tensor2d(B, [outputSize, adapter.rank]), [0, 0], [shape.outputSize, adapter.rank]),
+  };
 };
 
 const rmsNorm = (x: tf.Tensor, weight: tf.Tensor, epsilon: number): tf.Tensor =>

@@ -25,10 +25,10 @@ const arbitraryCase = fc.record({
   seed: fc.integer({ min: 1, max: 1e6 }),
 });
 
-/** B starts at zero; a random one gives A a gradient too. */
+/** B starts at zero (VeRA's b too); a random one gives A a gradient too, and parts DoRA's magnitude from the norm. */
 const withRandomB = (weights: readonly NamedArray[], seed: number): readonly NamedArray[] =>
   weights.map((array, index) =>
-    array.name.includes('lora_B') ? { ...array, values: randomValues(array.values.length, seed + index, 0.5) } : array,
+    /lora_B|lambda_b/.test(array.name) ? { ...array, values: randomValues(array.values.length, seed + index, 0.5) } : array,
   );
 
 describe.each(BACKEND_NAMES)('a pipeline on %s', (name) => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import * as E from 'fp-ts/lib/Either.js';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { uniformFloat32 } from 'pure-rand/distribution/uniformFloat32';
-import type { AdamW, LoraAdapter } from '../../../core/job.ts';
+import type { Adapter, AdamW, LoraAdapter, VeraAdapter } from '../../../core/job.ts';
 import { MODULE_NAMES, type Model } from '../../../core/model/model.ts';
 import type { TensorSource } from '../../../exec/checkpoint/checkpoint.ts';
 import { stageTensors } from '../../../exec/checkpoint/model-tensors.ts';
@@ -60,6 +60,8 @@ export const sourceOf = (weights: ReturnType<typeof randomWeights>): TensorSourc
 export const adamW = (changes: Partial<AdamW> = {}): AdamW => ({
   type: 'adamw',
   learningRate: 1e-3,
+  learningRateRatio: 1,
+  schedule: { type: 'constant', warmup: 0 },
   beta1: 0.9,
   beta2: 0.999,
   epsilon: 1e-8,
@@ -69,13 +71,17 @@ export const adamW = (changes: Partial<AdamW> = {}): AdamW => ({
 
 export const setupOf = (
   index: number,
-  adapter: Partial<LoraAdapter> = {},
+  adapter: Partial<LoraAdapter> | VeraAdapter = {},
   changes: Partial<AdapterSetup> = {},
 ): AdapterSetup => ({
   index,
   name: `adapter-${index}`,
-  adapter: { type: 'lora', rank: 2, alpha: 4, dropout: 0, targetModules: ['q_proj', 'v_proj'], ...adapter },
+  adapter:
+    adapter.type === 'vera'
+      ? adapter
+      : { type: 'lora', rank: 2, alpha: 4, dropout: 0, targetModules: ['q_proj', 'v_proj'], ...adapter },
   optimizer: adamW(),
+  iterations: 1000,
   seed: 100 + index,
   ...changes,
 });
@@ -121,13 +127,25 @@ export const arbitraryModel: fc.Arbitrary<Model> = fc
     tinyModel({ ...sizes, headCount: sizes.keyValueHeadCount * group, headSize: 2 * pairs }),
   );
 
-export const arbitraryAdapter: fc.Arbitrary<LoraAdapter> = fc.record({
-  type: fc.constantFrom('lora', 'rslora'),
+const basics = {
   rank: fc.integer({ min: 1, max: 3 }),
-  alpha: fc.integer({ min: 1, max: 8 }),
   dropout: fc.constantFrom(0, 0.4),
   targetModules: fc.subarray([...MODULE_NAMES], { minLength: 1 }),
-});
+};
+
+export const arbitraryAdapter: fc.Arbitrary<Adapter> = fc.oneof(
+  fc.record({
+    type: fc.constantFrom<LoraAdapter['type']>('lora', 'rslora', 'dora', 'dora'),
+    alpha: fc.integer({ min: 1, max: 8 }),
+    ...basics,
+  }),
+  fc.record({
+    type: fc.constant('vera' as const),
+    projectionSeed: fc.nat(1000),
+    initialScale: fc.constantFrom(0.1, 1),
+    ...basics,
+  }),
+);
 
 /** Lengths and prompt lengths of the rows of one part. */
 export const arbitraryRows = fc.array(

@@ -4,7 +4,9 @@ import * as E from 'fp-ts/lib/Either.js';
 import { parseProgram } from '../../../core/plan/text.ts';
 import type { Op } from '../../../core/plan/op.ts';
 import type { Program, StagePlacement } from '../../../core/plan/plan.ts';
+import { createMicrobatchBuilder } from '../../../core/plan/builders.ts';
 import type { Execution, Observer } from '../../../exec/rank/execution.ts';
+import { createHalt } from '../../../exec/rank/halt.ts';
 import { localNs } from '../../../exec/rank/clock.ts';
 import { runProgram } from '../../../exec/rank/run-program.ts';
 import type { ForwardResult, Stage } from '../../../exec/stage.ts';
@@ -46,6 +48,7 @@ export const fakeStage = (stage: number, stageCount: number, log: string[]): Sta
   },
   step: (adapter) => log.push(`${stage}STEP${adapter}`),
   weights: (adapter) => Promise.resolve([{ name: `${stage}/${adapter}`, shape: [1], values: Float32Array.of(stage) }]),
+  state: (adapter) => Promise.resolve([{ name: `${stage}/${adapter}`, shape: [1], values: Float32Array.of(stage) }]),
   release: (adapter) => log.push(`${stage}RELEASE${adapter}`),
   dispose: () => undefined,
 });
@@ -81,12 +84,14 @@ export const runFake = async ({ programs, placements, stageOf, changes }: FakeRu
   const before = memory().numTensors;
   const makeStage = stageOf ?? ((stage) => fakeStage(stage, placements.length, []));
   const zeroNs = localNs();
+  const microbatches = createMicrobatchBuilder().build();
   const running = programs.map((each, device) => {
     const observer: Observer = {
       span: (op, startNs, endNs) => spans[device]!.push({ op, startNs, endNs }),
       computed: () => undefined,
       transferred: () => undefined,
       losses: (_, found) => losses.push(...found.map(({ loss }) => loss)),
+      checkpoint: () => undefined,
       saved: (stage, adapter) => saved.push(`${stage}/${adapter}`),
     };
     const own = placements.flatMap((placement, stage) => (placement.device === device ? [stage] : []));
@@ -102,11 +107,20 @@ export const runFake = async ({ programs, placements, stageOf, changes }: FakeRu
           index,
           name: `adapter${index}`,
           adapter: { type: 'lora', rank: 1, alpha: 1, dropout: 0, targetModules: [] },
-          optimizer: { type: 'adamw', learningRate: 1, beta1: 0, beta2: 0, epsilon: 1, weightDecay: 0 },
+          optimizer: {
+    type: 'adamw',
+    learningRate: 1,
+    learningRateRatio: 1,
+    schedule: { type: 'constant', warmup: 0 },
+    beta1: 0, beta2: 0, epsilon: 1, weightDecay: 0,
+  },
+          iterations: 1,
           seed: 0,
         },
       }),
       arrivalsNs: [],
+      halt: createHalt(microbatches, [{ first: 0, end: 1 }]),
+      isCheckpoint: () => false,
       keep: true,
       now: () => localNs() - zeroNs,
       read: async (tensor) => (await tensor.data()) as Float32Array,

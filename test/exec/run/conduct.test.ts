@@ -8,6 +8,8 @@ import type { Engine } from '../../../exec/rank/engine.ts';
 import type { RankHost } from '../../../exec/rank/serve-rank.ts';
 import { ownStages } from '../../../exec/rank/session.ts';
 import { conduct, type Outcome } from '../../../exec/run/conduct.ts';
+import { createHaltSwitch } from '../../../exec/run/halt-switch.ts';
+import { createRecords, NO_PROGRESS, type JobRecord } from '../../../exec/run/job-records.ts';
 import { createTaskHosts } from '../../../exec/run/start-crew.ts';
 import { startTaskCrew } from '../../../exec/run/task-crew.ts';
 import type { ProgressEvent, TrainOptions } from '../../../exec/run/train-options.ts';
@@ -33,10 +35,24 @@ const engineOf =
     return Promise.resolve(E.right(engine));
   };
 
-const perform = async (options: TrainOptions, openEngine: OpenEngine): Promise<Outcome> => {
+interface Performance extends Outcome {
+  readonly records: readonly JobRecord[];
+}
+
+const perform = async (options: TrainOptions, openEngine: OpenEngine): Promise<Performance> => {
+  const records = createRecords(options.jobs.map(() => NO_PROGRESS));
   const crew = startTaskCrew(createTaskHosts(options.plan.programs.length, openEngine));
   try {
-    return await conduct(crew, options, () => undefined);
+    const outcome = await conduct(crew, {
+      options,
+      plan: options.plan,
+      records,
+      halt: createHaltSwitch(),
+      onTrained: () => undefined,
+      onCheckpoint: () => undefined,
+      onLoss: (adapter, iteration, loss) => (records[adapter]!.losses[iteration] = loss),
+    });
+    return { ...outcome, records };
   } finally {
     await crew.dismiss();
   }
@@ -61,9 +77,8 @@ describe('a run', () => {
     expect(loads.slice(0, 4)).toEqual(['1LOAD0', '1LOAD1', ...release]);
     expect(loads.filter((entry) => entry.includes('STEP'))).toHaveLength(6);
     expect(loads.slice(-4)).toEqual(['1LOAD0 from saved', '1LOAD1 from saved', ...release]);
-    expect(outcome.losses.map((losses) => losses.length)).toEqual([3, 3]);
-    expect(outcome.heldout.before).toEqual(outcome.heldout.after);
-    expect(events.map(({ kind }) => kind).filter((kind) => kind === 'iteration')).toHaveLength(6);
+    expect(outcome.records.map(({ losses }) => losses.length)).toEqual([3, 3]);
+    for (const { progress, heldoutAfter } of outcome.records) expect(progress.heldoutBefore).toBe(heldoutAfter);
     expect(events[0]).toEqual({ kind: 'started', backend: 'cpu', processIds: [process.pid, process.pid] });
   });
 
@@ -72,7 +87,7 @@ describe('a run', () => {
     if (second.data.kind !== 'files') throw new Error('the demo job has files');
     const withoutHeldout = { ...second, data: { ...second.data, heldout: null } };
     const outcome = await perform(await demoOptions([first, withoutHeldout], 1), engineOf((stage) => fakeStage(stage, 1, [])));
-    expect(outcome.heldout.after.map((loss) => loss === undefined)).toEqual([false, true]);
+    expect(outcome.records.map(({ heldoutAfter }) => heldoutAfter === null)).toEqual([false, true]);
   });
 
   it('yields a trace with a span for every op and the frozen weights from the start', async () => {
@@ -86,24 +101,6 @@ describe('a run', () => {
 });
 
 describe('a run that fails', () => {
-  const withLoss = (loss: number): OpenEngine =>
-    engineOf((stage) => {
-      const stageOf = fakeStage(stage, 2, []);
-      return {
-        ...stageOf,
-        forward: (batch, input, options) => {
-          const result = stageOf.forward(batch, input, options);
-          if (result.kind === 'hidden' || !options.keep || batch.microbatch < 2) return result;
-          return { kind: 'loss', losses: Promise.resolve(batch.parts.map(({ adapter }) => ({ adapter, loss }))) };
-        },
-      };
-    });
-
-  it('names the adapter and the iteration of a loss that is no number', async () => {
-    const error = await failureOf(await demoOptions(jobs.slice(0, 1), 2), withLoss(NaN));
-    expect(error).toEqual({ kind: 'notANumber', adapter: 'sums', iteration: 1, loss: NaN });
-  });
-
   it('passes a rank’s own error on', async () => {
     const wrong: ExecError = { kind: 'badInput', files: [{ file: 'model', problems: [problem('x', 'is wrong')] }] };
     expect(await failureOf(await demoOptions(jobs, 2), () => Promise.resolve(E.left(wrong)))).toEqual(wrong);

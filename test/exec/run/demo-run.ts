@@ -6,7 +6,7 @@ import { planEvaluation } from '../../../core/planners/evaluation.ts';
 import { planSchedule } from '../../../core/planners/plan-schedule.ts';
 import { readJobRows } from '../../../exec/data/job-rows.ts';
 import type { TrainOptions } from '../../../exec/run/train-options.ts';
-import { createTrainJob, evaluationWorkload, trainingSource, type TrainJob } from '../../../exec/run/train-job.ts';
+import { createTrainJob, evaluationWorkload, remainingWorkload, type TrainJob } from '../../../exec/run/train-job.ts';
 import { constantCluster, constantCost } from '../../../sim/constant-cost.ts';
 import { demoModel, MODEL_FOLDER } from '../demo.ts';
 
@@ -24,14 +24,14 @@ export const demoTrainJobs = async (jobs: readonly Job[], schedule: Partial<Sche
   return jobs.map((job, i) => createTrainJob(job, rows.right[i]!, { ...SCHEDULE, ...schedule }.microbatches));
 };
 
-export const planDemo = (jobs: readonly TrainJob[], deviceCount: number, schedule: Partial<Schedule> = {}): Plan => {
-  const adapters = jobs.map((trainJob) => {
-    const { iterations, microbatches, part } = trainingSource(trainJob);
-    const { name, arrivalNs, priority } = trainJob.job;
-    return { name, iterations, microbatches, arrivalNs, priority, part };
-  });
+export const planDemo = (
+  jobs: readonly TrainJob[],
+  deviceCount: number,
+  schedule: Partial<Schedule> = {},
+  firstIterations: readonly number[] = jobs.map(() => 0),
+): Plan => {
   const plan = planSchedule({
-    workload: { adapters },
+    workload: remainingWorkload(jobs, firstIterations),
     schedule: { ...SCHEDULE, ...schedule },
     cluster: constantCluster(deviceCount),
     stages: evenStages(deviceCount),
@@ -52,6 +52,7 @@ export const demoOptions = async (
   const plan = planDemo(trainJobs, deviceCount, schedule);
   return {
     plan,
+    planFrom: (firstIterations) => planDemo(trainJobs, deviceCount, schedule, firstIterations),
     evaluation: planEvaluation(plan, evaluationWorkload(trainJobs), COST),
     jobs: trainJobs,
     model: demoModel(),

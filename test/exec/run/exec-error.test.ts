@@ -5,7 +5,7 @@ import { formatExecError, type FileProblems } from '../../../exec/exec-error.ts'
 describe('an error of a run, for people', () => {
   it('names the dead rank, the cause and its last words', () => {
     const text = formatExecError({ kind: 'rankDied', rank: 2, cause: 'it exited with code 3', lastWords: '\nno such library\n' });
-    expect(text).toMatch(/^rank 2 died: it exited with code 3\. .*Run the same command again.*\nIts last words:\nno such library$/);
+    expect(text).toMatch(/^rank 2 died: it exited with code 3\. .*Run the same command with --resume.*\nIts last words:\nno such library$/);
   });
 
   it('leaves last words out where there are none', () => {

@@ -1,0 +1,59 @@
+/**
+ * The work of a stage as a table. For microbatches of the same adapters the list of kernels is always the same, and
+ * FLOPs, bytes and counts of each are affine in every part's rows, tokens, squared tokens and targets. So a few
+ * evaluations of the full description give all coefficients, and a shape costs a few multiplications.
+ */
+import type { MicrobatchShape, ShapePart } from '../plan/plan.ts';
+
+type Describe = (shape: MicrobatchShape) => readonly number[];
+
+const SIZES = ['rows', 'tokens', 'squaredTokens', 'targets'] as const;
+
+/** `describe`, evaluated through coefficients; exact up to rounding if `describe` is affine in the sizes of the parts. */
+export const tabulateAffine = (describe: Describe): ((shape: MicrobatchShape) => Float64Array) => {
+  const tables = new Map<string, AffineTable>();
+  return (shape) => {
+    const key = keyOf(shape);
+    let table = tables.get(key);
+    if (table === undefined) tables.set(key, (table = createTable(describe, shape)));
+    return evaluate(table, shape);
+  };
+};
+
+/** `constant[i] + Σ slope[part][size][i] · size`, for every output i; null where a size changes nothing. */
+interface AffineTable {
+  readonly constant: Float64Array;
+  readonly slopes: readonly (Float64Array | null)[];
+}
+
+const keyOf = ({ parts }: MicrobatchShape): string => {
+  let key = '';
+  for (const { adapter } of parts) key += `${adapter},`;
+  return key;
+};
+
+const createTable = (describe: Describe, { parts }: MicrobatchShape): AffineTable => {
+  const empty = parts.map(({ adapter }): Required<ShapePart> => ({ adapter, rows: 0, tokens: 0, squaredTokens: 0, targets: 0 }));
+  const constant = Float64Array.from(describe({ parts: empty }));
+  const slopes = empty.flatMap((part, index) =>
+    SIZES.map((size) => {
+      const probe = describe({ parts: empty.with(index, { ...part, [size]: 1 }) });
+      const slope = Float64Array.from(probe, (value, output) => value - constant[output]!);
+      return slope.some((value) => value !== 0) ? slope : null;
+    }),
+  );
+  return { constant, slopes };
+};
+
+const evaluate = ({ constant, slopes }: AffineTable, { parts }: MicrobatchShape): Float64Array => {
+  const values = constant.slice();
+  let slope = 0;
+  for (const { rows, tokens, squaredTokens, targets } of parts) {
+    for (const size of [rows, tokens, squaredTokens, targets ?? tokens]) {
+      const factors = slopes[slope++] ?? null;
+      if (factors === null) continue;
+      for (let output = 0; output < values.length; output++) values[output]! += factors[output]! * size;
+    }
+  }
+  return values;
+};

@@ -1,0 +1,48 @@
+import fc from 'fast-check';
+import * as E from 'fp-ts/lib/Either.js';
+import { describe, expect, it } from 'vitest';
+import type { Schedule } from '../../../core/experiment/experiment.ts';
+import { opsOf, type Plan } from '../../../core/plan/plan.ts';
+import { validate } from '../../../core/plan/validate.ts';
+import { planSchedule } from '../../../core/planners/plan-schedule.ts';
+import { constantCluster, constantCost } from '../../../sim/constant-cost.ts';
+import { oneLayerStages, workload } from './workloads.ts';
+
+const SCHEDULE: Schedule = { type: 'lorapp', microbatches: 2, order: '1f1b', release: 'staggered', groups: 2, extraInFlight: 'auto' };
+
+const planFrom = (firstIterations: readonly number[], iterations: number, schedule: Partial<Schedule>): Plan => {
+  const { adapters } = workload({ adapters: firstIterations.length, microbatches: 2, iterations });
+  const plan = planSchedule({
+    workload: { adapters: adapters.map((adapter, i) => ({ ...adapter, firstIteration: firstIterations[i]! })) },
+    schedule: { ...SCHEDULE, ...schedule },
+    cluster: constantCluster(3),
+    stages: oneLayerStages(3),
+    cost: constantCost({ forwardNs: 1000, backwardNs: 2000 }),
+  });
+  if (E.isLeft(plan)) throw new Error('memory is no limit here');
+  return plan.right;
+};
+
+/** Iterations that each adapter steps through on the first stage, in order. */
+const stepsOf = (plan: Plan, adapter: number): number[] =>
+  [...opsOf(plan.programs[0]!)].flatMap((op) => (op.kind === 'step' && op.adapter === adapter ? [op.iteration] : []));
+
+describe('a plan of jobs that go on from where they were', () => {
+  it('is valid and makes exactly the iterations that are left, under every schedule', () => {
+    const iterations = 4;
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(iterations), { minLength: 1, maxLength: 5 }),
+        fc.constantFrom<Schedule['type']>('gpipe', '1f1b', 'lorapp'),
+        fc.constantFrom<Schedule['release']>('staggered', 'greedy'),
+        (firstIterations, type, release) => {
+          const plan = planFrom(firstIterations, iterations, { type, release });
+          expect(validate(plan)).toEqual([]);
+          for (const [adapter, first] of firstIterations.entries()) {
+            expect(stepsOf(plan, adapter)).toEqual(Array.from({ length: iterations - first }, (_, i) => first + i));
+          }
+        },
+      ),
+    );
+  });
+});
