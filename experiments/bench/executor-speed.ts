@@ -7,27 +7,9 @@ import type { Backend } from '../../exec/backend/backend.ts';
 import { type Products, countKernels, openProducts } from '../../exec/backend/measure.ts';
 import { openBackend } from '../../exec/backend/open-backend.ts';
 import type { LayerRange } from '../../exec/checkpoint/model-tensors.ts';
+import { openDemo } from './demo-run.ts';
 import { peftPassNs } from './peft-peer.ts';
 import { type OpenCase, type SpeedCase, openCase, passFlops, whole } from './executor-case.ts';
-
-/** Shape of the model under experiments/demo. */
-const SHIPPED: Model = {
-  name: 'shipped',
-  architecture: 'llama',
-  hiddenSize: 192,
-  intermediateSize: 512,
-  layerCount: 4,
-  headCount: 6,
-  keyValueHeadCount: 2,
-  headSize: 32,
-  vocabularySize: 1024,
-  maxPositions: 512,
-  rmsNormEpsilon: 1e-5,
-  ropeTheta: 10000,
-  ropeScaling: { type: 'none' },
-  attentionBias: false,
-  tiedEmbeddings: false,
-};
 
 /**
  * Prints tokens/s and GFLOP/s of forward and backward beside the backend's own rate for the frozen products of the same
@@ -38,13 +20,14 @@ export const benchExecutorSpeed = async (): Promise<void> => {
   if (E.isLeft(opened)) throw new Error(opened.left.join('; '));
   const backend = opened.right;
   console.log(`backend ${backend.name}, one thread; FLOP of core/work, every position carries a loss; medians`);
+  const shipped = (await openDemo()).experiment.model;
   const smol = MODEL_PRESETS.get('SmolLM2-135M')!;
   const shortSmol: Model = { ...smol, layerCount: 4 };
   const cases: readonly SpeedCase[] = [
     {
       name: 'shipped, 8 rows of 50',
-      model: SHIPPED,
-      range: whole(SHIPPED),
+      model: shipped,
+      range: whole(shipped),
       adapters: 1,
       rowsPerAdapter: 8,
       rowTokens: 50,
@@ -52,8 +35,8 @@ export const benchExecutorSpeed = async (): Promise<void> => {
     },
     {
       name: 'shipped, 2 rows of 50',
-      model: SHIPPED,
-      range: whole(SHIPPED),
+      model: shipped,
+      range: whole(shipped),
       adapters: 1,
       rowsPerAdapter: 2,
       rowTokens: 50,
@@ -96,7 +79,7 @@ export const benchExecutorSpeed = async (): Promise<void> => {
   }
   console.log(formatTable(rows));
   console.log(comparePeft(passNs));
-  console.log(formatTable(await measureGroups(backend)));
+  console.log(formatTable(await measureGroups(backend, shipped)));
   backend.dispose();
 };
 
@@ -161,8 +144,8 @@ const layerProducts = (model: Model, range: LayerRange, rows: number): Products 
 };
 
 /** Eight adapters with one row each: as one group, and one after the other. */
-const measureGroups = async (backend: Backend): Promise<string[][]> => {
-  const shared = { name: '', model: SHIPPED, range: whole(SHIPPED), rowsPerAdapter: 1, rowTokens: 50, rounds: 25 };
+const measureGroups = async (backend: Backend, model: Model): Promise<string[][]> => {
+  const shared = { name: '', model, range: whole(model), rowsPerAdapter: 1, rowTokens: 50, rounds: 25 };
   const group = await openCase(backend, { ...shared, adapters: 8 });
   const single = await openCase(backend, { ...shared, adapters: 1 });
   const groupNs: number[] = [];
