@@ -1,7 +1,9 @@
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
 
 /** Bundles the report page's script into one file that reportHtml inlines; everything else is compiled by tsc alone. */
 export default defineConfig({
+  // Generous, because tests say what happens and never how fast.
+  test: { testTimeout: 60_000, hookTimeout: 60_000 },
   build: {
     outDir: 'dist/viz',
     emptyOutDir: false,

@@ -1,3 +1,4 @@
+import type { GradientCollectiveKind, MicrobatchCollectiveKind } from './plan/op.ts';
 import type { MicrobatchShape } from './plan/plan.ts';
 
 /** What one compute op costs on its device. */
@@ -8,6 +9,14 @@ export interface ComputeCost {
   readonly launchNs: number;
   /** Part of `launchNs` that passes before the first kernel can start; absent: none. */
   readonly firstLaunchNs?: number;
+}
+
+/** What one collective moves. */
+export interface CollectiveCost {
+  /** Of the whole tensor: gathered, summed, or before it is scattered. */
+  readonly bytes: number;
+  /** Library calls that it stands for; each pays the latency. */
+  readonly calls: number;
 }
 
 /** Classes of device memory the ledger tells apart. */
@@ -31,7 +40,12 @@ export const MEMORY_CLASS = {
 export interface CostModel {
   readonly forward: (stage: number, shape: MicrobatchShape) => ComputeCost;
   readonly backward: (stage: number, shape: MicrobatchShape) => ComputeCost;
+  /** The two halves of a backward: what the stage before waits for, and what only the step waits for. */
+  readonly backwardInput: (stage: number, shape: MicrobatchShape) => ComputeCost;
+  readonly backwardWeight: (stage: number, shape: MicrobatchShape) => ComputeCost;
   readonly step: (stage: number, adapter: number) => ComputeCost;
+  readonly microbatchCollective: (kind: MicrobatchCollectiveKind, stage: number, shape: MicrobatchShape) => CollectiveCost;
+  readonly gradientCollective: (kind: GradientCollectiveKind, stage: number, adapter: number) => CollectiveCost;
   /** Bytes that travel between two neighbouring stages, the same in both directions. */
   readonly transferBytes: (shape: MicrobatchShape) => number;
   /** Saved for the backward of a microbatch from the start of its forward to the end of its backward. */
@@ -40,6 +54,8 @@ export interface CostModel {
   readonly transientBytes: (stage: number, shape: MicrobatchShape) => { readonly forward: number; readonly backward: number };
   /** Held from the start to the end of the run: frozen weights and runtime context. */
   readonly residentBytes: (stage: number) => { readonly baseWeights: number; readonly context: number };
+  /** Frozen weights beyond a device's own shard, from the start of their all-gather to the end of the pass they are for. */
+  readonly gatheredBytes: (stage: number) => number;
   /** Held by one loaded adapter on a stage. */
   readonly adapterBytes: (
     stage: number,

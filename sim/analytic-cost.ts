@@ -5,6 +5,7 @@ import type { Model } from '../core/model/model.ts';
 import type { MicrobatchShape, StagePlacement } from '../core/plan/plan.ts';
 import { tabulateAffine } from '../core/work/affine-work.ts';
 import type { Kernel } from '../core/work/kernel.ts';
+import { gradientCollective, microbatchCollective } from '../core/work/collective.ts';
 import { adapterStateBytes, baseWeightBytes, savedBytes, temporaryBytes, transferBytes } from '../core/work/memory.ts';
 import { shapeAsPacked } from '../core/work/packed-shape.ts';
 import { elementBytesOf, stageContents, type StageContent, type WorkSetting } from '../core/work/setting.ts';
@@ -37,6 +38,12 @@ export const analyticCost = (options: AnalyticCostOptions): CostModel => {
   return {
     forward: (stage, shape) => stages[stage]!.forward(shape),
     backward: (stage, shape) => stages[stage]!.backward(shape),
+    // The base is frozen: weight gradients are those of the adapters, about 1 % of a backward, and go with its first half.
+    backwardInput: (stage, shape) => stages[stage]!.backward(shape),
+    backwardWeight: () => ({ deviceNs: 0, launchNs: 0 }),
+    microbatchCollective: (kind, stage, shape) => microbatchCollective(stages[stage]!.setting, contents[stage]!, kind, shape),
+    gradientCollective: (kind, stage, adapter) => gradientCollective(stages[stage]!.setting, contents[stage]!, kind, adapter),
+    gatheredBytes: (stage) => baseWeightBytes(stages[stage]!.setting, contents[stage]!),
     step: (stage, adapter) => stages[stage]!.step(adapter),
     transferBytes: (shape) => transferBytes(setting, shape),
     activationBytes: (stage, shape) => savedBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),

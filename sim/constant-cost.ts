@@ -6,7 +6,15 @@ import { bytes, GIGA, nanoseconds } from '../core/units.ts';
 export interface ConstantCosts {
   readonly forwardNs: number;
   readonly backwardNs: number;
+  /** Halves of a split backward; absent: all of it, and nothing. */
+  readonly backwardInputNs?: number;
+  readonly backwardWeightNs?: number;
   readonly stepNs?: number;
+  /** Bytes and calls of every collective. */
+  readonly collectiveBytes?: number;
+  readonly collectiveCalls?: number;
+  /** Frozen weights that a gathered stage holds beyond its own shard. */
+  readonly gatheredBytes?: number;
   /** Transfer time over a link of `constantCluster`, latency aside. */
   readonly transferNs?: number;
   /** Launch time of every compute op, and the part of it before its first kernel can start. */
@@ -29,9 +37,15 @@ export const constantCost = (costs: ConstantCosts): CostModel => {
   });
   const adapters = costs.adapterBytes ?? 0;
   const transient = costs.transientBytes ?? 0;
+  const collective = { bytes: costs.collectiveBytes ?? 0, calls: costs.collectiveCalls ?? 1 };
   return {
     forward: () => compute(costs.forwardNs),
     backward: () => compute(costs.backwardNs),
+    backwardInput: () => compute(costs.backwardInputNs ?? costs.backwardNs),
+    backwardWeight: () => compute(costs.backwardWeightNs ?? 0),
+    microbatchCollective: () => collective,
+    gradientCollective: () => collective,
+    gatheredBytes: () => costs.gatheredBytes ?? 0,
     step: () => compute(costs.stepNs ?? 0),
     transferBytes: () => costs.transferNs ?? 0,
     activationBytes: () => costs.activationBytes ?? 0,

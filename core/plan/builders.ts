@@ -1,5 +1,5 @@
 import { ensureCapacity } from '../columns.ts';
-import { KIND, type Op } from './op.ts';
+import { iterationOf, KIND, operandOf, type Op } from './op.ts';
 import type { MicrobatchShape, MicrobatchTable, Program, ShapePart } from './plan.ts';
 
 /** Appends ops to a program; columns grow by doubling. */
@@ -31,10 +31,7 @@ export const createProgramBuilder = (capacity = 64): ProgramBuilder => {
   };
   return {
     push,
-    pushOp: (op) => {
-      const operand = 'microbatch' in op ? op.microbatch : op.adapter;
-      push(KIND[op.kind], op.stage, operand, op.kind === 'step' ? op.iteration : 0);
-    },
+    pushOp: (op) => push(KIND[op.kind], op.stage, operandOf(op), iterationOf(op)),
     build: () => ({
       length,
       kind: kinds.slice(0, length),
@@ -59,10 +56,16 @@ const shapePart = ({ adapter, rows, tokens, squaredTokens, targets }: Microbatch
   ...(targets === undefined ? {} : { targets }),
 });
 
+/** How a microbatch travels; by default through pipeline 0, forward and backward. */
+export interface MicrobatchTravel {
+  readonly pipeline?: number;
+  readonly forwardOnly?: boolean;
+}
+
 /** Appends microbatches to a table and gives equal shapes one number. */
 export interface MicrobatchBuilder {
   /** Returns the microbatch's number. */
-  readonly push: (group: number, parts: readonly MicrobatchPart[]) => number;
+  readonly push: (group: number, parts: readonly MicrobatchPart[], travel?: MicrobatchTravel) => number;
   readonly shapeOf: (microbatch: number) => number;
   readonly shapes: () => readonly MicrobatchShape[];
   readonly build: () => MicrobatchTable;
@@ -73,6 +76,8 @@ export const createMicrobatchBuilder = (): MicrobatchBuilder => {
   let partCount = 0;
   let groups = new Uint32Array(64);
   let shapes = new Uint32Array(64);
+  let pipelines = new Uint16Array(64);
+  let forwardOnlys = new Uint8Array(64);
   let partStarts = new Uint32Array(64);
   let partAdapters = new Uint32Array(64);
   let partIterations = new Uint32Array(64);
@@ -104,9 +109,13 @@ export const createMicrobatchBuilder = (): MicrobatchBuilder => {
   };
 
   return {
-    push: (group, parts) => {
+    push: (group, parts, { pipeline = 0, forwardOnly = false } = {}) => {
       groups = ensureCapacity(groups, length + 1);
       shapes = ensureCapacity(shapes, length + 1);
+      pipelines = ensureCapacity(pipelines, length + 1);
+      forwardOnlys = ensureCapacity(forwardOnlys, length + 1);
+      pipelines[length] = pipeline;
+      forwardOnlys[length] = Number(forwardOnly);
       partStarts = ensureCapacity(partStarts, length + 2);
       groups[length] = group;
       shapes[length] = intern(parts);
@@ -120,6 +129,8 @@ export const createMicrobatchBuilder = (): MicrobatchBuilder => {
       length,
       group: groups.slice(0, length),
       shape: shapes.slice(0, length),
+      pipeline: pipelines.slice(0, length),
+      forwardOnly: forwardOnlys.slice(0, length),
       partStart: partStarts.slice(0, length + 1),
       partAdapter: partAdapters.slice(0, partCount),
       partIteration: partIterations.slice(0, partCount),

@@ -1,4 +1,6 @@
-import { KIND, STREAM, STREAMS, kindName, streamOf, type Stream } from './op.ts';
+import { communicatorsOf, findWaits, type Communicators } from './collectives.ts';
+import { KIND, OP_KINDS, STREAM, STREAM_OF_KIND, STREAMS, type Stream } from './op.ts';
+import { neighboursOf, type Neighbours } from './pipelines.ts';
 import type { Plan } from './plan.ts';
 
 /** A stream that never gets past an op. */
@@ -9,9 +11,9 @@ export interface StuckStream {
 }
 
 /**
- * Runs the plan without time: every stream executes its ops in order, a compute op waits for its inputs, and a transfer
- * happens when its producer is done and both its send and its receive are next on their streams. Returns the streams
- * that are left with ops, by the op they wait at.
+ * Runs the plan without time: every stream executes its ops in order, a compute op waits for its inputs, a transfer
+ * happens when its producer is done and both its send and its receive are next on their streams, and a collective when
+ * it is next on all its devices. Returns the streams that are left with ops, by the op they wait at.
  */
 export const findDeadlock = (plan: Plan): StuckStream[] => {
   const run = startRun(plan);
@@ -21,18 +23,22 @@ export const findDeadlock = (plan: Plan): StuckStream[] => {
     for (const device of plan.programs.keys()) {
       if (advanceCompute(run, device)) progressed = true;
       if (advanceSends(run, device)) progressed = true;
+      if (advanceCollectives(run, device)) progressed = true;
     }
   }
   return plan.programs.flatMap((_, device) =>
     STREAMS.flatMap((stream, code) => {
-      const position = run.queues[device]![code]![run.next[device]![code]!];
-      return position === undefined ? [] : [{ device, stream, position }];
+      const position = headOf(run, device, code);
+      return position === Infinity ? [] : [{ device, stream, position }];
     }),
   );
 };
 
 interface Run {
   readonly plan: Plan;
+  readonly neighbours: Neighbours;
+  readonly communicators: Communicators;
+  readonly waits: readonly Int32Array[];
   /** Positions of each device's ops by stream. */
   readonly queues: readonly (readonly number[][])[];
   readonly next: number[][];
@@ -42,78 +48,122 @@ interface Run {
 
 const startRun = (plan: Plan): Run => ({
   plan,
+  neighbours: neighboursOf(plan.stages),
+  communicators: communicatorsOf(plan.stages),
+  waits: findWaits(plan),
   queues: plan.programs.map((program) => {
     const queues: number[][] = STREAMS.map(() => []);
     for (let position = 0; position < program.length; position++) {
-      queues[STREAM[streamOf(kindName(program.kind[position]!))]]!.push(position);
+      queues[STREAM_OF_KIND[program.kind[position]!]!]!.push(position);
     }
     return queues;
   }),
   next: plan.programs.map(() => STREAMS.map(() => 0)),
-  done: new Uint8Array(7 * plan.stages.length * plan.microbatches.length),
+  done: new Uint8Array(OP_KINDS.length * plan.stages.length * plan.microbatches.length),
 });
 
 const cellOf = ({ plan }: Run, kind: number, stage: number, microbatch: number): number =>
   (kind * plan.stages.length + stage) * plan.microbatches.length + microbatch;
 
+const isDone = (run: Run, kind: number, stage: number, microbatch: number): boolean =>
+  run.done[cellOf(run, kind, stage, microbatch)] === 1;
+
+/** Position of a stream's next op; infinite at its end. */
+const headOf = ({ queues, next }: Run, device: number, stream: number): number =>
+  queues[device]![stream]![next[device]![stream]!] ?? Infinity;
+
+/** Whether the collectives an op waits for are done. */
+const isPastWait = (run: Run, device: number, position: number): boolean =>
+  headOf(run, device, STREAM.collective) > (run.waits[device]?.[position] ?? -1);
+
+/** Whether the pass that a backward on the next stage makes is done: in one piece or its first half. */
+const isBackwardDone = (run: Run, stage: number, microbatch: number): boolean =>
+  isDone(run, KIND.backward, stage, microbatch) || isDone(run, KIND.backwardInput, stage, microbatch);
+
 const isReady = (run: Run, device: number, position: number): boolean => {
+  if (!isPastWait(run, device, position)) return false;
   const program = run.plan.programs[device]!;
-  const kind = program.kind[position]!;
-  if (kind !== KIND.forward && kind !== KIND.backward) return true;
   const stage = program.stage[position]!;
   const microbatch = program.operand[position]!;
-  const forward = kind === KIND.forward;
-  if (!forward && run.done[cellOf(run, KIND.forward, stage, microbatch)] === 0) return false;
-  const from = forward ? stage - 1 : stage + 1;
-  const source = run.plan.stages[from];
-  if (source === undefined) return true;
-  const input =
-    source.device === device
-      ? cellOf(run, kind, from, microbatch)
-      : cellOf(run, forward ? KIND.receiveForward : KIND.receiveBackward, stage, microbatch);
-  return run.done[input] === 1;
+  const { previous, next } = run.neighbours;
+  const isLocal = (from: number): boolean => run.plan.stages[from]!.device === device;
+  switch (program.kind[position]) {
+    case KIND.forward: {
+      const from = previous[stage]!;
+      if (from < 0) return true;
+      return isLocal(from) ? isDone(run, KIND.forward, from, microbatch) : isDone(run, KIND.receiveForward, stage, microbatch);
+    }
+    case KIND.backward:
+    case KIND.backwardInput: {
+      if (!isDone(run, KIND.forward, stage, microbatch)) return false;
+      const from = next[stage]!;
+      if (from < 0) return true;
+      return isLocal(from) ? isBackwardDone(run, from, microbatch) : isDone(run, KIND.receiveBackward, stage, microbatch);
+    }
+    case KIND.backwardWeight:
+      return isDone(run, KIND.backwardInput, stage, microbatch);
+    default:
+      return true;
+  }
 };
+
+const isPass = (kind: number): boolean =>
+  kind === KIND.forward || kind === KIND.backward || kind === KIND.backwardInput || kind === KIND.backwardWeight;
 
 const advanceCompute = (run: Run, device: number): boolean => {
   const program = run.plan.programs[device]!;
-  const queue = run.queues[device]![STREAM.compute]!;
   const next = run.next[device]!;
   const first = next[STREAM.compute]!;
-  while (next[STREAM.compute]! < queue.length && isReady(run, device, queue[next[STREAM.compute]!]!)) {
-    const position = queue[next[STREAM.compute]!++]!;
+  for (let position = headOf(run, device, STREAM.compute); position < Infinity && isReady(run, device, position); ) {
     const kind = program.kind[position]!;
-    if (kind === KIND.forward || kind === KIND.backward) {
-      run.done[cellOf(run, kind, program.stage[position]!, program.operand[position]!)] = 1;
-    }
+    if (isPass(kind)) run.done[cellOf(run, kind, program.stage[position]!, program.operand[position]!)] = 1;
+    next[STREAM.compute]!++;
+    position = headOf(run, device, STREAM.compute);
   }
   return next[STREAM.compute]! > first;
 };
 
 const advanceSends = (run: Run, device: number): boolean => {
-  const program = run.plan.programs[device]!;
-  const queue = run.queues[device]![STREAM.send]!;
   const next = run.next[device]!;
   const first = next[STREAM.send]!;
-  while (next[STREAM.send]! < queue.length && transfer(run, program.kind, program.stage, program.operand, queue[next[STREAM.send]!]!)) {
-    next[STREAM.send]!++;
-  }
+  while (transfer(run, device, headOf(run, device, STREAM.send))) next[STREAM.send]!++;
   return next[STREAM.send]! > first;
 };
 
 /** Completes a send whose producer is done and whose receive is next on the peer's receive stream. */
-const transfer = (run: Run, kinds: Uint8Array, stages: Uint16Array, operands: Uint32Array, position: number): boolean => {
+const transfer = (run: Run, device: number, position: number): boolean => {
+  if (position === Infinity || !isPastWait(run, device, position)) return false;
+  const { kind, stage: stages, operand } = run.plan.programs[device]!;
   const stage = stages[position]!;
-  const microbatch = operands[position]!;
-  const forward = kinds[position] === KIND.sendForward;
-  if (run.done[cellOf(run, forward ? KIND.forward : KIND.backward, stage, microbatch)] === 0) return false;
-  const to = forward ? stage + 1 : stage - 1;
+  const microbatch = operand[position]!;
+  const forward = kind[position] === KIND.sendForward;
+  if (!(forward ? isDone(run, KIND.forward, stage, microbatch) : isBackwardDone(run, stage, microbatch))) return false;
+  const to = (forward ? run.neighbours.next : run.neighbours.previous)[stage]!;
   const peer = run.plan.stages[to]!.device;
   const program = run.plan.programs[peer]!;
-  const awaited = run.queues[peer]![STREAM.receive]![run.next[peer]![STREAM.receive]!];
+  const awaited = headOf(run, peer, STREAM.receive);
   const receive = forward ? KIND.receiveForward : KIND.receiveBackward;
-  if (awaited === undefined) return false;
+  if (awaited === Infinity) return false;
   if (program.kind[awaited] !== receive || program.stage[awaited] !== to || program.operand[awaited] !== microbatch) return false;
   run.done[cellOf(run, receive, to, microbatch)] = 1;
   run.next[peer]![STREAM.receive]!++;
+  return true;
+};
+
+/** Completes the collective that is next on a device if it is next, and ready, on all devices of its communicator. */
+const advanceCollectives = (run: Run, device: number): boolean => {
+  const position = headOf(run, device, STREAM.collective);
+  if (position === Infinity) return false;
+  const { kind, stage } = run.plan.programs[device]!;
+  const communicator = run.communicators.of(kind[position]!, stage[position]!);
+  const members = run.communicators.members[communicator]!;
+  const isPosted = (member: number): boolean => {
+    const head = headOf(run, member, STREAM.collective);
+    if (head === Infinity || headOf(run, member, STREAM.compute) < head) return false;
+    const program = run.plan.programs[member]!;
+    return program.kind[head] === kind[position] && run.communicators.of(program.kind[head]!, program.stage[head]!) === communicator;
+  };
+  if (!members.every(isPosted)) return false;
+  for (const member of members) run.next[member]![STREAM.collective]!++;
   return true;
 };

@@ -16,10 +16,17 @@ const PLAN = closed({
   devices: z.array(text),
   adapters: z.array(text),
   arrivalsNs: z.array(nonNegativeNumber),
-  stages: z.array(closed({ device: count, firstLayer: count, endLayer: count })),
+  stages: z.array(
+    closed({
+      ...{ device: count, firstLayer: count, endLayer: count },
+      ...{ pipeline: z.exactOptional(count), shard: z.exactOptional(count), recompute: z.exactOptional(z.boolean()) },
+    }),
+  ),
   microbatches: z.array(
     closed({
       group: count,
+      pipeline: z.exactOptional(count),
+      forwardOnly: z.exactOptional(z.boolean()),
       parts: z.array(
         closed({
           ...{ adapter: count, iteration: count, index: count, rows: count, tokens: count, squaredTokens: count },
@@ -42,6 +49,8 @@ export const planToJson = ({ microbatches, shapes, programs, ...tables }: Plan):
   stages: tables.stages.map((stage) => ({ ...stage })),
   microbatches: Array.from({ length: microbatches.length }, (_, microbatch) => ({
     group: microbatches.group[microbatch]!,
+    ...(microbatches.pipeline[microbatch] === 0 ? {} : { pipeline: microbatches.pipeline[microbatch]! }),
+    ...(microbatches.forwardOnly[microbatch] === 0 ? {} : { forwardOnly: true }),
     parts: partsOf(microbatches, microbatch).map((part, position) => {
       return { ...part, ...shapes[microbatches.shape[microbatch]!]!.parts[position]! };
     }),
@@ -63,7 +72,7 @@ const buildPlan = ({ microbatches, programs, ...tables }: PlanJson): E.Either<Pr
   }
   if (isNonEmpty(problems)) return E.left(problems);
   const builder = createMicrobatchBuilder();
-  for (const { group, parts } of microbatches) builder.push(group, parts);
+  for (const { group, parts, ...travel } of microbatches) builder.push(group, parts, travel);
   return E.right({ ...tables, shapes: builder.shapes(), microbatches: builder.build(), programs: parsed });
 };
 

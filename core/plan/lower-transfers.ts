@@ -8,6 +8,7 @@
 import type { CostModel } from '../cost-model.ts';
 import { createProgramBuilder } from './builders.ts';
 import { KIND } from './op.ts';
+import { neighboursOf } from './pipelines.ts';
 import type { Plan, Program } from './plan.ts';
 import { replayCompute, type DeviceTimes } from './replay.ts';
 
@@ -26,32 +27,62 @@ export const lowerTransfers = (
   transferNs: (fromStage: number, toStage: number, bytes: number) => number,
 ): Plan => {
   const times = replayCompute(plan, cost, transferNs);
+  const handOver = handOvers(plan);
   const postings = plan.programs.map((): Posting[][] => []);
-  for (const [device, program] of plan.programs.entries()) collectPostings(plan, program, times[device]!, postings);
+  for (const [device, program] of plan.programs.entries()) collectPostings(plan, handOver, program, times[device]!, postings);
   return {
     ...plan,
     programs: plan.programs.map((program, device) =>
-      insertTransfers(plan, program, times[device]!, mergeByTime(postings[device]!)),
+      insertTransfers(handOver, program, times[device]!, mergeByTime(postings[device]!)),
     ),
   };
 };
 
-/** The stage a compute op hands its result to, when that stage is on another device; null otherwise. */
-const receiverOf = (plan: Plan, kind: number, stage: number): number | null => {
-  const to = kind === KIND.forward ? stage + 1 : kind === KIND.backward ? stage - 1 : -1;
-  const receiver = plan.stages[to];
-  return receiver === undefined || receiver.device === plan.stages[stage]!.device ? null : to;
+/** How an op's result crosses to another device: kinds of its send and receive, and the stage that takes it in. */
+interface HandOver {
+  readonly send: number;
+  readonly receive: number;
+  readonly to: number;
+}
+
+/** Hand-over of an op of a kind on a stage; null where the result stays on the device or goes nowhere. */
+type HandOverOf = (kind: number, stage: number) => HandOver | null;
+
+/** What a pass makes is sent on when it is complete: after the sum over tensor-parallel ranks, where there is one. */
+const handOvers = (plan: Plan): HandOverOf => {
+  const neighbours = neighboursOf(plan.stages);
+  const has = (kind: number): boolean => plan.programs.some((program) => program.kind.includes(kind));
+  const summedForward = has(KIND.allReduceForward);
+  const summedBackward = has(KIND.allReduceBackward);
+  const across = (stage: number, to: number, kinds: Pick<HandOver, 'send' | 'receive'>): HandOver | null =>
+    to < 0 || plan.stages[to]!.device === plan.stages[stage]!.device ? null : { ...kinds, to };
+  const forward = { send: KIND.sendForward, receive: KIND.receiveForward };
+  const backward = { send: KIND.sendBackward, receive: KIND.receiveBackward };
+  return (kind, stage) => {
+    switch (kind) {
+      case KIND.forward:
+        return summedForward ? null : across(stage, neighbours.next[stage]!, forward);
+      case KIND.allReduceForward:
+        return across(stage, neighbours.next[stage]!, forward);
+      case KIND.backward:
+      case KIND.backwardInput:
+        return summedBackward ? null : across(stage, neighbours.previous[stage]!, backward);
+      case KIND.allReduceBackward:
+        return across(stage, neighbours.previous[stage]!, backward);
+      default:
+        return null;
+    }
+  };
 };
 
-const collectPostings = (plan: Plan, program: Program, times: DeviceTimes, postings: Posting[][][]): void => {
+const collectPostings = (plan: Plan, handOverOf: HandOverOf, program: Program, times: DeviceTimes, postings: Posting[][][]): void => {
   const own = postings.map((): Posting[] => []);
   for (let position = 0; position < program.length; position++) {
-    const kind = program.kind[position]!;
-    const to = receiverOf(plan, kind, program.stage[position]!);
-    if (to === null) continue;
-    own[plan.stages[to]!.device]!.push({
-      kind: kind === KIND.forward ? KIND.receiveForward : KIND.receiveBackward,
-      stage: to,
+    const handOver = handOverOf(program.kind[position]!, program.stage[position]!);
+    if (handOver === null) continue;
+    own[plan.stages[handOver.to]!.device]!.push({
+      kind: handOver.receive,
+      stage: handOver.to,
       microbatch: program.operand[position]!,
       timeNs: times.endNs[position]!,
     });
@@ -75,7 +106,7 @@ const mergeByTime = (lists: readonly (readonly Posting[])[]): Posting[] => {
   return merged;
 };
 
-const insertTransfers = (plan: Plan, program: Program, times: DeviceTimes, postings: readonly Posting[]): Program => {
+const insertTransfers = (handOverOf: HandOverOf, program: Program, times: DeviceTimes, postings: readonly Posting[]): Program => {
   const builder = createProgramBuilder(program.length + 2 * postings.length);
   let posted = 0;
   for (let position = 0; position < program.length; position++) {
@@ -86,8 +117,8 @@ const insertTransfers = (plan: Plan, program: Program, times: DeviceTimes, posti
     const kind = program.kind[position]!;
     const stage = program.stage[position]!;
     builder.push(kind, stage, program.operand[position]!, program.iteration[position]!);
-    if (receiverOf(plan, kind, stage) === null) continue;
-    builder.push(kind === KIND.forward ? KIND.sendForward : KIND.sendBackward, stage, program.operand[position]!, 0);
+    const handOver = handOverOf(kind, stage);
+    if (handOver !== null) builder.push(handOver.send, stage, program.operand[position]!, 0);
   }
   return builder.build();
 };

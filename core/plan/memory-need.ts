@@ -25,28 +25,67 @@ export const memoryNeed = (plan: Plan, cost: CostModel, device: number): MemoryN
     held.baseWeights += cost.residentBytes(stage).baseWeights;
     held.context = Math.max(held.context, cost.residentBytes(stage).context);
   }
-  const sizeOf = memoizeSizes(plan, cost);
+  const changesOf = createChanges(plan, cost);
   let peak: MemoryNeed = { totalBytes: total(held), byClass: { ...held }, position: 0 };
   for (let position = 0; position < program.length; position++) {
-    const stage = program.stage[position]!;
-    const operand = program.operand[position]!;
-    const kind = program.kind[position]!;
-    if (kind === KIND.load || kind === KIND.release) {
-      const sign = kind === KIND.load ? 1 : -1;
-      const sizes = cost.adapterBytes(stage, operand);
-      held.adapters += sign * sizes.adapters;
-      held.gradients += sign * sizes.gradients;
-      held.optimizer += sign * sizes.optimizer;
-    } else if (kind === KIND.forward || kind === KIND.backward) {
-      const sizes = sizeOf(stage, plan.microbatches.shape[operand]!);
-      if (kind === KIND.forward) held.activations += sizes.activations;
-      held.transient = kind === KIND.forward ? sizes.forward : sizes.backward;
-      if (total(held) > peak.totalBytes) peak = { totalBytes: total(held), byClass: { ...held }, position };
-      held.transient = 0;
-      if (kind === KIND.backward) held.activations -= sizes.activations;
-    }
+    const { before, during, after } = changesOf(program.kind[position]!, program.stage[position]!, program.operand[position]!);
+    add(held, before, 1);
+    add(held, during, 1);
+    if (total(held) > peak.totalBytes) peak = { totalBytes: total(held), byClass: { ...held }, position };
+    add(held, during, -1);
+    add(held, after, -1);
   }
   return peak;
+};
+
+type Bytes = Partial<Ledger>;
+
+const add = (ledger: Ledger, bytes: Bytes, sign: 1 | -1): void => {
+  for (const name of MEMORY_CLASSES) ledger[name] += sign * (bytes[name] ?? 0);
+};
+
+/** What an op takes when it starts, holds only while it runs, and returns when it ends. */
+interface Changes {
+  readonly before: Bytes;
+  readonly during: Bytes;
+  readonly after: Bytes;
+}
+
+const NONE: Bytes = {};
+
+const createChanges = (plan: Plan, cost: CostModel): ((kind: number, stage: number, operand: number) => Changes) => {
+  const { forwardOnly, shape: shapes } = plan.microbatches;
+  const sizeOf = memoizeSizes(plan, cost);
+  const gathersAgain = plan.programs.some(({ kind }) => kind.includes(KIND.allGatherBackward));
+  const gathers = plan.programs.some(({ kind }) => kind.includes(KIND.allGatherForward));
+  const gathered = (stage: number): Bytes => (gathers ? { baseWeights: cost.gatheredBytes(stage) } : NONE);
+  return (kind, stage, operand) => {
+    switch (kind) {
+      case KIND.load:
+        return { before: cost.adapterBytes(stage, operand), during: NONE, after: NONE };
+      case KIND.release:
+        return { before: NONE, during: NONE, after: cost.adapterBytes(stage, operand) };
+      case KIND.allGatherForward:
+      case KIND.allGatherBackward:
+        return { before: gathered(stage), during: NONE, after: NONE };
+      case KIND.forward: {
+        const { activations, forward } = sizeOf(stage, shapes[operand]!);
+        const evaluated = forwardOnly[operand] === 1;
+        const after = gathersAgain || evaluated ? gathered(stage) : NONE;
+        return { before: evaluated ? NONE : { activations }, during: { transient: forward }, after };
+      }
+      case KIND.backward: {
+        const { activations, backward } = sizeOf(stage, shapes[operand]!);
+        return { before: NONE, during: { transient: backward }, after: { activations, ...gathered(stage) } };
+      }
+      case KIND.backwardInput:
+        return { before: NONE, during: { transient: sizeOf(stage, shapes[operand]!).backward }, after: NONE };
+      case KIND.backwardWeight:
+        return { before: NONE, during: NONE, after: { activations: sizeOf(stage, shapes[operand]!).activations, ...gathered(stage) } };
+      default:
+        return { before: NONE, during: NONE, after: NONE };
+    }
+  };
 };
 
 interface Sizes {

@@ -1,4 +1,4 @@
-import { kindName, type Op } from './op.ts';
+import { kindName, makeOp, type Op } from './op.ts';
 
 /** Rows of one adapter inside a microbatch, as far as cost and memory depend on them. */
 export interface ShapePart {
@@ -20,30 +20,48 @@ export interface MicrobatchShape {
 /**
  * All microbatches of a plan as columns. Microbatch m carries the parts `partStart[m]` up to `partStart[m + 1]`, in
  * the order of its shape's parts: rows of adapter `partAdapter`, belonging to microbatch number `partIndex` of that
- * adapter's iteration `partIteration`.
+ * adapter's iteration `partIteration`. A microbatch that is `forwardOnly` carries held-out rows, which are evaluated
+ * with the weights that iteration starts with.
  */
 export interface MicrobatchTable {
   readonly length: number;
   /** BatchLoRA group that travels as this microbatch. */
   readonly group: Uint32Array;
   readonly shape: Uint32Array;
+  /** Pipeline whose stages it passes. */
+  readonly pipeline: Uint16Array;
+  /** 1: no backward, no step. */
+  readonly forwardOnly: Uint8Array;
   readonly partStart: Uint32Array;
   readonly partAdapter: Uint32Array;
   readonly partIteration: Uint32Array;
   readonly partIndex: Uint32Array;
 }
 
-/** A contiguous range of layers on one device. The first stage holds the embedding, the last one the LM head. */
+/**
+ * A contiguous range of layers on one device. The first stage of a pipeline holds the embedding, the last one the LM
+ * head. Stages of a pipeline stand together, in the order in which microbatches pass them.
+ */
 export interface StagePlacement {
   readonly device: number;
   readonly firstLayer: number;
   /** Exclusive. */
   readonly endLayer: number;
+  /**
+   * Microbatches stay inside one pipeline; absent: 0. Data-parallel and sharded ranks, tensor-parallel ranks and
+   * instances beside each other are pipelines of one plan; stages of equal layers in several of them are peers.
+   */
+  readonly pipeline?: number;
+  /** Tensor-parallel rank; pipelines with another one than 0 repeat the rows of rank 0. Absent: 0. */
+  readonly shard?: number;
+  /** Only layer inputs are kept in forward; backward computes the rest again. Absent: false. */
+  readonly recompute?: boolean;
 }
 
 /**
- * The ordered ops of one device as columns: `operand` is the microbatch or the adapter, `iteration` is set for `step`
- * and 0 elsewhere.
+ * The ordered ops of one device as columns: `operand` is the microbatch or the adapter, `iteration` is set for steps and
+ * gradient collectives and 0 elsewhere. Every stream runs its ops in this order. A collective starts once the compute
+ * ops that stand before it are done and every other rank of its communicator has come to it as well.
  */
 export interface Program {
   readonly length: number;
@@ -71,21 +89,8 @@ export interface Plan extends PlanTables {
 }
 
 /** The op at a position of a program. */
-export const opAt = (program: Program, position: number): Op => {
-  const kind = kindName(program.kind[position]!);
-  const stage = program.stage[position]!;
-  const operand = program.operand[position]!;
-  switch (kind) {
-    case 'step':
-      return { kind, stage, adapter: operand, iteration: program.iteration[position]! };
-    case 'load':
-    case 'save':
-    case 'release':
-      return { kind, stage, adapter: operand };
-    default:
-      return { kind, stage, microbatch: operand };
-  }
-};
+export const opAt = ({ kind, stage, operand, iteration }: Omit<Program, 'length'>, position: number): Op =>
+  makeOp(kindName(kind[position]!), stage[position]!, operand[position]!, iteration[position]!);
 
 export const opsOf = function* (program: Program): Generator<Op> {
   for (let position = 0; position < program.length; position++) yield opAt(program, position);

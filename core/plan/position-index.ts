@@ -1,16 +1,21 @@
-import { KIND, kindName } from './op.ts';
+import { KIND, kindName, SUBJECT_OF_KIND } from './op.ts';
+import { pipelineOf } from './pipelines.ts';
 import { opAt, type Plan, type Program } from './plan.ts';
 import { formatOp } from './text.ts';
 import type { Rule, Violation } from './violation.ts';
 
 /** Where every op of a plan stands in its device's program; -1 where it does not. */
 export interface PositionIndex {
-  /** Position of a microbatch or life-cycle op. */
-  readonly at: (kind: number, stage: number, operand: number) => number;
+  /** Position of a microbatch or life-cycle op, or of one that belongs to an adapter's iteration. */
+  readonly at: (kind: number, stage: number, operand: number, iteration?: number) => number;
   readonly stepAt: (stage: number, adapter: number, iteration: number) => number;
+  /** Position of the pass whose result goes to the stage before: the backward, or its first half. */
+  readonly backwardAt: (stage: number, microbatch: number) => number;
+  /** Position after which a microbatch's gradients are complete: the backward, or its second half. */
+  readonly gradientAt: (stage: number, microbatch: number) => number;
   /** Steps of iterations that have no microbatch. */
   readonly strayPositions: () => readonly StrayStep[];
-  /** First and last position at which an adapter is computed with on a stage; null when it never is. */
+  /** First and last position at which an adapter is computed with on a stage; null where it is not, or not trained by the plan. */
   readonly usedBetween: (stage: number, adapter: number) => { readonly first: number; readonly last: number } | null;
 }
 
@@ -23,8 +28,6 @@ export interface StrayStep {
 
 const NOWHERE = -1;
 
-const isLifecycle = (kind: number): boolean => kind === KIND.load || kind === KIND.save || kind === KIND.release;
-
 /** Builds the index; ops that cannot be indexed (unknown operand, wrong device, seen before) are violations. */
 export const indexPositions = (plan: Plan): { index: PositionIndex; violations: Violation[] } => {
   const violations: Violation[] = [];
@@ -32,8 +35,10 @@ export const indexPositions = (plan: Plan): { index: PositionIndex; violations: 
   const iterationStarts = iterationOffsets(plan);
   const totalIterations = iterationStarts[plan.adapters.length]!;
 
-  const widthOf = (kind: number): number =>
-    kind === KIND.step ? totalIterations : isLifecycle(kind) ? plan.adapters.length : plan.microbatches.length;
+  const widthOf = (kind: number): number => {
+    const subject = SUBJECT_OF_KIND[kind];
+    return subject === 'iteration' ? totalIterations : subject === 'adapter' ? plan.adapters.length : plan.microbatches.length;
+  };
   const columnOf = (kind: number): Int32Array => {
     let column = columns.get(kind);
     if (column === undefined) columns.set(kind, (column = new Int32Array(plan.stages.length * widthOf(kind)).fill(NOWHERE)));
@@ -41,9 +46,9 @@ export const indexPositions = (plan: Plan): { index: PositionIndex; violations: 
   };
   const cellOf = (kind: number, stage: number, operand: number, iteration: number): number => {
     if (plan.stages[stage] === undefined) return NOWHERE;
-    const limit = isLifecycle(kind) || kind === KIND.step ? plan.adapters.length : plan.microbatches.length;
-    if (operand >= limit) return NOWHERE;
-    if (kind !== KIND.step) return stage * widthOf(kind) + operand;
+    const subject = SUBJECT_OF_KIND[kind];
+    if (operand >= (subject === 'microbatch' ? plan.microbatches.length : plan.adapters.length)) return NOWHERE;
+    if (subject !== 'iteration') return stage * widthOf(kind) + operand;
     const start = iterationStarts[operand]!;
     return start + iteration < iterationStarts[operand + 1]! ? stage * totalIterations + start + iteration : NOWHERE;
   };
@@ -66,6 +71,10 @@ export const indexPositions = (plan: Plan): { index: PositionIndex; violations: 
       report('placement', `stage ${stage} is on ${plan.devices[plan.stages[stage]!.device]}`);
       return;
     }
+    if (SUBJECT_OF_KIND[kind] === 'microbatch' && plan.microbatches.pipeline[operand] !== pipelineOf(plan.stages[stage]!)) {
+      report('placement', `microbatch ${operand} passes pipeline ${plan.microbatches.pipeline[operand]}, which stage ${stage} is no part of`);
+      return;
+    }
     const column = columnOf(kind);
     if (column[cell] !== NOWHERE) report('once', `stands already at position ${column[cell]}`);
     else column[cell] = position;
@@ -83,6 +92,8 @@ export const indexPositions = (plan: Plan): { index: PositionIndex; violations: 
     index: {
       at,
       stepAt: (stage, adapter, iteration) => at(KIND.step, stage, adapter, iteration),
+      backwardAt: (stage, microbatch) => Math.max(at(KIND.backward, stage, microbatch), at(KIND.backwardInput, stage, microbatch)),
+      gradientAt: (stage, microbatch) => Math.max(at(KIND.backward, stage, microbatch), at(KIND.backwardWeight, stage, microbatch)),
       strayPositions: () => strays,
       usedBetween: createUse(plan, at),
     },
@@ -92,8 +103,12 @@ export const indexPositions = (plan: Plan): { index: PositionIndex; violations: 
 /** Where each adapter's iterations start when all are laid end to end; one more entry for the total. */
 const iterationOffsets = ({ adapters, microbatches }: Plan): Uint32Array => {
   const counts = new Uint32Array(adapters.length);
-  for (const [part, adapter] of microbatches.partAdapter.entries()) {
-    counts[adapter] = Math.max(counts[adapter]!, microbatches.partIteration[part]! + 1);
+  for (let microbatch = 0; microbatch < microbatches.length; microbatch++) {
+    if (microbatches.forwardOnly[microbatch] === 1) continue;
+    for (let part = microbatches.partStart[microbatch]!; part < microbatches.partStart[microbatch + 1]!; part++) {
+      const adapter = microbatches.partAdapter[part]!;
+      counts[adapter] = Math.max(counts[adapter]!, microbatches.partIteration[part]! + 1);
+    }
   }
   const offsets = new Uint32Array(adapters.length + 1);
   for (const [adapter, count] of counts.entries()) offsets[adapter + 1] = offsets[adapter]! + count;
@@ -110,7 +125,7 @@ const createUse = (
   for (const stage of stages.keys()) {
     for (let microbatch = 0; microbatch < microbatches.length; microbatch++) {
       const forward = at(KIND.forward, stage, microbatch);
-      const backward = at(KIND.backward, stage, microbatch);
+      const backward = Math.max(at(KIND.backward, stage, microbatch), at(KIND.backwardWeight, stage, microbatch));
       for (let p = microbatches.partStart[microbatch]!; p < microbatches.partStart[microbatch + 1]!; p++) {
         const adapter = microbatches.partAdapter[p]!;
         const cell = stage * adapters.length + adapter;
@@ -120,8 +135,14 @@ const createUse = (
       }
     }
   }
+  const trained = new Set<number>();
+  for (let microbatch = 0; microbatch < microbatches.length; microbatch++) {
+    if (microbatches.forwardOnly[microbatch] === 1) continue;
+    for (let p = microbatches.partStart[microbatch]!; p < microbatches.partStart[microbatch + 1]!; p++) trained.add(microbatches.partAdapter[p]!);
+  }
   return (stage, adapter) => {
     const cell = stage * adapters.length + adapter;
+    if (!trained.has(adapter)) return null;
     return first[cell] === Infinity ? null : { first: first[cell]!, last: last[cell]! };
   };
 };

@@ -1,6 +1,8 @@
 import type { CostModel } from '../cost-model.ts';
 import { memoizeShapeCosts, opNs, type ShapeCost } from '../shape-costs.ts';
-import { KIND } from './op.ts';
+import { communicatorsOf, findWaits, type Communicators } from './collectives.ts';
+import { KIND, STREAM, STREAM_OF_KIND } from './op.ts';
+import { neighboursOf, type Neighbours } from './pipelines.ts';
 import type { Plan, Program } from './plan.ts';
 
 /** Start and end of every op of one device, by position in its program. */
@@ -13,7 +15,8 @@ type TransferNs = (fromStage: number, toStage: number, bytes: number) => number;
 
 /**
  * Earliest start and end of the compute ops of a plan without transfers, every device running its program in order and
- * every transfer undisturbed. Positions whose inputs never come stay NaN.
+ * every transfer undisturbed. A collective takes no time of its own: it ends when the last of its devices has come to
+ * it. Positions whose inputs never come stay NaN.
  *
  * This is what plans are lowered with; how long they really take is the simulator's business.
  */
@@ -34,6 +37,13 @@ interface Replay {
   readonly costOf: (shape: number) => ShapeCost;
   readonly times: DeviceTimes[];
   readonly positions: number[];
+  readonly neighbours: Neighbours;
+  readonly communicators: Communicators;
+  readonly waits: readonly Int32Array[];
+  /** When each device has come to its k-th collective on a communicator. */
+  readonly postedNs: readonly (readonly number[][])[];
+  /** By device and position: the communicator's collective that stands there. */
+  readonly ordinals: readonly Map<number, number>[];
   /** End of each stage's forward and backward of each microbatch; NaN until done. */
   readonly forwardEndNs: Float64Array;
   readonly backwardEndNs: Float64Array;
@@ -41,6 +51,7 @@ interface Replay {
 
 const startReplay = (plan: Plan, cost: CostModel, transferNs: TransferNs): Replay => {
   const cells = plan.stages.length * plan.microbatches.length;
+  const communicators = communicatorsOf(plan.stages);
   return {
     plan,
     cost,
@@ -51,6 +62,11 @@ const startReplay = (plan: Plan, cost: CostModel, transferNs: TransferNs): Repla
       endNs: new Float64Array(length).fill(NaN),
     })),
     positions: plan.programs.map(() => 0),
+    neighbours: neighboursOf(plan.stages),
+    communicators,
+    waits: findWaits(plan),
+    postedNs: communicators.members.map(() => plan.devices.map(() => [])),
+    ordinals: plan.programs.map(() => new Map()),
     forwardEndNs: new Float64Array(cells).fill(NaN),
     backwardEndNs: new Float64Array(cells).fill(NaN),
   };
@@ -64,9 +80,15 @@ const advance = (replay: Replay, device: number): boolean => {
   const first = positions[device]!;
   let position = first;
   for (; position < program.length; position++) {
-    const readyNs = readyTime(replay, program, position);
+    const freeNs = position === 0 ? 0 : endNs[position - 1]!;
+    if (STREAM_OF_KIND[program.kind[position]!] === STREAM.collective) {
+      post(replay, device, position, freeNs);
+      startNs[position] = endNs[position] = freeNs;
+      continue;
+    }
+    const readyNs = Math.max(readyTime(replay, program, position), collectedTime(replay, device, position));
     if (Number.isNaN(readyNs)) break;
-    startNs[position] = Math.max(readyNs, position === 0 ? 0 : endNs[position - 1]!);
+    startNs[position] = Math.max(readyNs, freeNs);
     endNs[position] = startNs[position]! + durationOf(replay, program, position);
     recordEnd(replay, program, position, endNs[position]!);
   }
@@ -74,18 +96,43 @@ const advance = (replay: Replay, device: number): boolean => {
   return position > first;
 };
 
+const communicatorAt = ({ plan, communicators }: Replay, device: number, position: number): number => {
+  const { kind, stage } = plan.programs[device]!;
+  return communicators.of(kind[position]!, stage[position]!);
+};
+
+const post = (replay: Replay, device: number, position: number, timeNs: number): void => {
+  const posted = replay.postedNs[communicatorAt(replay, device, position)]![device]!;
+  replay.ordinals[device]!.set(position, posted.push(timeNs) - 1);
+};
+
+/** When the collective that an op waits for has ended; 0 without one, NaN while some device has not come to it. */
+const collectedTime = (replay: Replay, device: number, position: number): number => {
+  const collective = replay.waits[device]?.[position] ?? -1;
+  if (collective < 0) return 0;
+  const communicator = communicatorAt(replay, device, collective);
+  const ordinal = replay.ordinals[device]!.get(collective)!;
+  const times = replay.communicators.members[communicator]!.map((member) => replay.postedNs[communicator]![member]![ordinal] ?? NaN);
+  return Math.max(...times);
+};
+
 /** When the inputs of an op are there; NaN when they are not known yet. */
 const readyTime = (replay: Replay, program: Program, position: number): number => {
-  const { plan, forwardEndNs, backwardEndNs } = replay;
+  const { plan, neighbours, forwardEndNs, backwardEndNs } = replay;
   const stage = program.stage[position]!;
   const operand = program.operand[position]!;
   const end = (ends: Float64Array, from: number): number =>
     ends[from * plan.microbatches.length + operand]! + hopNs(replay, from, stage, operand);
   switch (program.kind[position]) {
-    case KIND.forward:
-      return stage === 0 ? 0 : end(forwardEndNs, stage - 1);
+    case KIND.forward: {
+      const from = neighbours.previous[stage]!;
+      return from < 0 ? 0 : end(forwardEndNs, from);
+    }
     case KIND.backward:
-      return stage + 1 === plan.stages.length ? end(forwardEndNs, stage) : end(backwardEndNs, stage + 1);
+    case KIND.backwardInput: {
+      const from = neighbours.next[stage]!;
+      return from < 0 ? end(forwardEndNs, stage) : end(backwardEndNs, from);
+    }
     case KIND.load:
       return plan.arrivalsNs[operand]!;
     default:
@@ -101,11 +148,16 @@ const hopNs = ({ plan, costOf, transferNs }: Replay, from: number, to: number, m
 const durationOf = ({ plan, cost, costOf }: Replay, program: Program, position: number): number => {
   const stage = program.stage[position]!;
   const operand = program.operand[position]!;
+  const shapeCost = (): ShapeCost => costOf(plan.microbatches.shape[operand]!);
   switch (program.kind[position]) {
     case KIND.forward:
-      return costOf(plan.microbatches.shape[operand]!).forwardNs[stage]!;
+      return shapeCost().forwardNs[stage]!;
     case KIND.backward:
-      return costOf(plan.microbatches.shape[operand]!).backwardNs[stage]!;
+      return shapeCost().backwardNs[stage]!;
+    case KIND.backwardInput:
+      return opNs(cost.backwardInput(stage, plan.shapes[plan.microbatches.shape[operand]!]!));
+    case KIND.backwardWeight:
+      return opNs(cost.backwardWeight(stage, plan.shapes[plan.microbatches.shape[operand]!]!));
     case KIND.step:
       return opNs(cost.step(stage, operand));
     default:
@@ -114,7 +166,8 @@ const durationOf = ({ plan, cost, costOf }: Replay, program: Program, position: 
 };
 
 const recordEnd = ({ plan, forwardEndNs, backwardEndNs }: Replay, program: Program, position: number, endNs: number): void => {
+  const kind = program.kind[position];
   const cell = program.stage[position]! * plan.microbatches.length + program.operand[position]!;
-  if (program.kind[position] === KIND.forward) forwardEndNs[cell] = endNs;
-  else if (program.kind[position] === KIND.backward) backwardEndNs[cell] = endNs;
+  if (kind === KIND.forward) forwardEndNs[cell] = endNs;
+  else if (kind === KIND.backward || kind === KIND.backwardInput) backwardEndNs[cell] = endNs;
 };

@@ -1,14 +1,15 @@
 import * as E from 'fp-ts/lib/Either.js';
-import { assertNever } from '../never.ts';
 import { problem, show, type Problems } from '../problem.ts';
-import type { Op, OpKind } from './op.ts';
+import { makeOp, operandOf, subjectOf, type Op, type OpKind } from './op.ts';
 import { opsOf, type Plan, type Program } from './plan.ts';
 import { createProgramBuilder } from './builders.ts';
 
-/** Text code of each kind; forward, backward and transfers are those of PyTorch's pipelining schedules. */
+/** Text code of each kind; passes and transfers are those of PyTorch's pipelining schedules. */
 const CODES: Record<OpKind, string> = {
   forward: 'F',
   backward: 'B',
+  backwardInput: 'I',
+  backwardWeight: 'W',
   step: 'STEP',
   sendForward: 'SEND_F',
   receiveForward: 'RECV_F',
@@ -17,50 +18,29 @@ const CODES: Record<OpKind, string> = {
   load: 'LOAD',
   save: 'SAVE',
   release: 'RELEASE',
+  allGatherForward: 'GATHER_F',
+  allGatherBackward: 'GATHER_B',
+  allReduceForward: 'REDUCE_F',
+  allReduceBackward: 'REDUCE_B',
+  allReduceGradients: 'REDUCE',
+  reduceScatterGradients: 'SCATTER',
+  allReduceNorm: 'NORM',
 };
 
 const KINDS = new Map(Object.entries(CODES).map(([kind, code]) => [code, kind as OpKind]));
 
 /** One token: `2F0` is stage 2's forward of microbatch 0, `0STEP1.4` stage 0's step of adapter 1 in iteration 4. */
-export const formatOp = (op: Op): string => {
-  switch (op.kind) {
-    case 'step':
-      return `${op.stage}STEP${op.adapter}.${op.iteration}`;
-    case 'load':
-    case 'save':
-    case 'release':
-      return `${op.stage}${CODES[op.kind]}${op.adapter}`;
-    case 'forward':
-    case 'backward':
-    case 'sendForward':
-    case 'receiveForward':
-    case 'sendBackward':
-    case 'receiveBackward':
-      return `${op.stage}${CODES[op.kind]}${op.microbatch}`;
-    default:
-      return assertNever(op);
-  }
-};
+export const formatOp = (op: Op): string =>
+  `${op.stage}${CODES[op.kind]}${operandOf(op)}${'iteration' in op ? `.${op.iteration}` : ''}`;
 
 const TOKEN = /^(\d+)([A-Z_]+)(\d+)(?:\.(\d+))?$/;
 
 /** Reads one token; null when it is none. */
 export const parseOp = (token: string): Op | null => {
-  const [, stageText, code, operandText, iterationText] = TOKEN.exec(token) ?? [];
+  const [, stage, code, operand, iteration] = TOKEN.exec(token) ?? [];
   const kind = KINDS.get(code ?? '');
-  if (kind === undefined || (kind === 'step') !== (iterationText !== undefined)) return null;
-  const stage = Number(stageText);
-  const operand = Number(operandText);
-  switch (kind) {
-    case 'step':
-      return { kind, stage, adapter: operand, iteration: Number(iterationText) };
-    case 'load':
-    case 'save':
-    case 'release':
-      return { kind, stage, adapter: operand };
-    default:
-      return { kind, stage, microbatch: operand };
-  }
+  if (kind === undefined || (subjectOf(kind) === 'iteration') !== (iteration !== undefined)) return null;
+  return makeOp(kind, Number(stage), Number(operand), Number(iteration ?? 0));
 };
 
 /** A program as one line of tokens. */

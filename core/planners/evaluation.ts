@@ -27,7 +27,7 @@ export const planEvaluation = (
     for (const [group, { adapter, microbatches: sizes }] of workload.entries()) {
       const size = sizes[index];
       if (size === undefined) continue;
-      const microbatch = microbatches.push(group, [{ adapter, iteration: 0, index, ...size }]);
+      const microbatch = microbatches.push(group, [{ adapter, iteration: 0, index, ...size }], { forwardOnly: true });
       for (const [stage, { device }] of tables.stages.entries()) programs[device]!.push(KIND.forward, stage, microbatch, 0);
     }
   }

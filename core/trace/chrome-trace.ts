@@ -12,7 +12,7 @@ import { NS_PER_US } from '../units.ts';
 import type { SpanTable, Trace } from './trace.ts';
 
 export const FORMAT = 'mlora trace';
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /** Viewers treat process and thread 0 as the idle task, so both count from 1; thread numbers are unique in the file. */
 export const processOf = (device: number): number => device + 1;
@@ -94,7 +94,7 @@ const placeOf = (spans: SpanTable, row: number) => ({
 /** What a reader wants to know of an op: its adapters by name, and their iterations. */
 const detailsOf = ({ plan, spans }: Trace, row: number): object => {
   const op = opAt(spans, row);
-  if (op.kind === 'step') return { adapters: [plan.adapters[op.adapter]], iterations: [op.iteration] };
+  if ('iteration' in op) return { adapters: [plan.adapters[op.adapter]], iterations: [op.iteration] };
   if (!('microbatch' in op)) return { adapters: [plan.adapters[op.adapter]] };
   const parts = partsOf(plan.microbatches, op.microbatch);
   return {

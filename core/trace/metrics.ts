@@ -1,4 +1,5 @@
-import { KIND, STREAM } from '../plan/op.ts';
+import { KIND, STREAM, SUBJECT_OF_KIND } from '../plan/op.ts';
+import { neighboursOf } from '../plan/pipelines.ts';
 import type { PlanTables } from '../plan/plan.ts';
 import { NS_PER_S } from '../units.ts';
 import type { SpanTable, Trace } from './trace.ts';
@@ -55,12 +56,15 @@ export const bubbleRatio = (trace: Trace, window: TimeWindow | null = computeWin
   return totalNs > 0 ? 1 - busyNs(trace, window).reduce((sum, ns) => sum + ns, 0) / totalNs : 0;
 };
 
-/** Tokens whose backward reached the first stage. */
+/** Tokens whose backward reached the first stage of their pipeline; rows that tensor-parallel ranks share count once. */
 export const trainedTokens = ({ spans, plan }: Trace): number => {
   const tokensOfShape = plan.shapes.map(({ parts }) => parts.reduce((sum, part) => sum + part.tokens, 0));
+  const { previous } = neighboursOf(plan.stages);
+  const counts = plan.stages.map(({ shard = 0 }, stage) => previous[stage]! < 0 && shard === 0);
   let tokens = 0;
   for (let row = 0; row < spans.length; row++) {
-    if (spans.kind[row] !== KIND.backward || spans.stage[row] !== 0 || spans.stream[row] !== STREAM.compute) continue;
+    const isBackward = spans.kind[row] === KIND.backward || spans.kind[row] === KIND.backwardInput;
+    if (!isBackward || !counts[spans.stage[row]!]! || spans.stream[row] !== STREAM.compute) continue;
     tokens += tokensOfShape[plan.microbatches.shape[spans.operand[row]!]!]!;
   }
   return tokens;
@@ -87,10 +91,7 @@ export const completionNs = ({ spans, plan }: Trace): (number | null)[] => {
 /** Adapters a span works for: those in its microbatch, or the one it steps, loads, saves or releases. */
 export const adaptersOfSpan = ({ microbatches }: PlanTables, spans: SpanTable, row: number): Uint32Array => {
   const operand = spans.operand[row]!;
-  return isMicrobatchKind(spans.kind[row]!)
+  return SUBJECT_OF_KIND[spans.kind[row]!] === 'microbatch'
     ? microbatches.partAdapter.subarray(microbatches.partStart[operand], microbatches.partStart[operand + 1])
     : spans.operand.subarray(row, row + 1);
 };
-
-const isMicrobatchKind = (kind: number): boolean =>
-  kind !== KIND.step && kind !== KIND.load && kind !== KIND.save && kind !== KIND.release;

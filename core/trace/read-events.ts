@@ -1,5 +1,5 @@
 import { MEMORY_CLASSES, type MemoryClass } from '../cost-model.ts';
-import { KIND, STREAMS, type Op } from '../plan/op.ts';
+import { iterationOf, KIND, operandOf, STREAMS, type Op } from '../plan/op.ts';
 import type { PlanTables } from '../plan/plan.ts';
 import { parseOp } from '../plan/text.ts';
 import { show } from '../problem.ts';
@@ -53,8 +53,8 @@ const readSpan = ({ plan, spans }: EventReader, event: Event): string | null => 
     stream,
     kind: KIND[op.kind],
     stage: op.stage,
-    operand: 'microbatch' in op ? op.microbatch : op.adapter,
-    iteration: op.kind === 'step' ? op.iteration : 0,
+    operand: operandOf(op),
+    iteration: iterationOf(op),
     startNs,
     endNs: startNs + durationNs,
   });
@@ -76,8 +76,7 @@ const readMemoryChange = ({ plan, memory }: EventReader, event: Event): string |
 };
 
 const isOfPlan = ({ stages, adapters, microbatches }: PlanTables, op: Op): boolean =>
-  op.stage < stages.length &&
-  ('microbatch' in op ? op.microbatch < microbatches.length : op.adapter < adapters.length);
+  op.stage < stages.length && operandOf(op) < ('microbatch' in op ? microbatches.length : adapters.length);
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;
 

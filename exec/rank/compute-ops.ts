@@ -1,6 +1,6 @@
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { setTimeout } from 'node:timers/promises';
-import type { Op } from '../../core/plan/op.ts';
+import type { IterationOpKind, Op } from '../../core/plan/op.ts';
 import { NS_PER_MS } from '../../core/units.ts';
 import type { PartLoss, Stage } from '../stage.ts';
 import { frameName, type FrameKey } from '../transport/transport.ts';
@@ -75,7 +75,7 @@ export const load = async (execution: Execution, op: Op, stage: number, adapter:
   });
 };
 
-type StepOp = Extract<Op, { kind: 'step' }>;
+type StepOp = Extract<Op, { kind: IterationOpKind }>;
 
 /** Steps, and hands the adapter's state out where a checkpoint is due; its losses go out before. */
 export const step = async (execution: Execution, exchange: Exchange, op: StepOp): Promise<void> => {

@@ -1,4 +1,3 @@
-import { assertNever } from '../../core/never.ts';
 import type { Op } from '../../core/plan/op.ts';
 import { partsOf, type MicrobatchTable } from '../../core/plan/plan.ts';
 
@@ -89,21 +88,17 @@ const isBeyond = (
 ): boolean => {
   switch (op.kind) {
     case 'step':
+    case 'allReduceGradients':
+    case 'reduceScatterGradients':
+    case 'allReduceNorm':
       return op.iteration >= limits[op.adapter]!;
     case 'load':
       return limits[op.adapter]! <= ranges[op.adapter]!.first;
     case 'save':
     case 'release':
       return limits[op.adapter]! < ranges[op.adapter]!.end;
-    case 'forward':
-    case 'backward':
-    case 'sendForward':
-    case 'receiveForward':
-    case 'sendBackward':
-    case 'receiveBackward':
+    default:
       // All parts of a microbatch belong to one round, which has begun for all of them or for none.
       return partsOf(microbatches, op.microbatch).some(({ adapter, iteration }) => iteration >= limits[adapter]!);
-    default:
-      return assertNever(op);
   }
 };

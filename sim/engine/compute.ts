@@ -5,6 +5,7 @@ import { costRow } from './cost-tables.ts';
 import {
   cellOf,
   closeSpan,
+  isPastWait,
   markPending,
   openSpan,
   programOf,
@@ -22,22 +23,26 @@ export const tryCompute = (engine: Engine, device: number): void => {
   const program = programOf(engine, device);
   const position = engine.position[stream]!;
   if (engine.busy[stream] === 1 || position === program.length) return;
-  if (engine.launchedNs[device]! > engine.queue.nowNs || !areInputsReady(engine, program, position)) return;
+  if (engine.launchedNs[device]! > engine.queue.nowNs || !isPastWait(engine, device, position) || !areInputsReady(engine, program, position)) return;
   startCompute(engine, device, position);
 };
 
 /** Whether an op's data is on its device; a `load` waits for its job to arrive. */
-export const areInputsReady = (engine: Engine, program: Program, position: number): boolean => {
+const areInputsReady = (engine: Engine, program: Program, position: number): boolean => {
+  const { previous, next } = engine.neighbours;
   const stage = program.stage[position]!;
   const operand = program.operand[position]!;
   switch (program.kind[position]) {
     case KIND.forward:
-      return stage === 0 || isThere(engine, cellOf(engine, stage, operand), PROGRESS.inputArrived, stage - 1);
-    case KIND.backward: {
+      return previous[stage]! < 0 || isThere(engine, cellOf(engine, stage, operand), PROGRESS.inputArrived, previous[stage]!);
+    case KIND.backward:
+    case KIND.backwardInput: {
       const cell = cellOf(engine, stage, operand);
       if ((engine.progress[cell]! & PROGRESS.forwardDone) === 0) return false;
-      return stage === engine.deviceOfStage.length - 1 || isThere(engine, cell, PROGRESS.gradientArrived, stage + 1);
+      return next[stage]! < 0 || isThere(engine, cell, PROGRESS.gradientArrived, next[stage]!);
     }
+    case KIND.backwardWeight:
+      return (engine.progress[cellOf(engine, stage, operand)]! & PROGRESS.backwardDone) !== 0;
     case KIND.load:
       return engine.plan.arrivalsNs[operand]! <= engine.queue.nowNs;
     default:
@@ -72,7 +77,7 @@ export const finishCompute = (engine: Engine, device: number): void => {
   const program = programOf(engine, device);
   const position = engine.position[stream]!;
   const kind = program.kind[position]!;
-  if (kind === KIND.forward || kind === KIND.backward) {
+  if (kind === KIND.forward || kind === KIND.backward || kind === KIND.backwardInput) {
     const cell = cellOf(engine, program.stage[position]!, program.operand[position]!);
     engine.progress[cell]! |= kind === KIND.forward ? PROGRESS.forwardDone : PROGRESS.backwardDone;
   }
@@ -80,6 +85,7 @@ export const finishCompute = (engine: Engine, device: number): void => {
   engine.busy[stream] = 0;
   advanceCompute(engine, device, position + 1);
   markPending(engine, device, STREAM.send);
+  markPending(engine, device, STREAM.collective);
 };
 
 /** Moves a compute stream to its next op and sets an alarm where that op waits for a job to arrive. */

@@ -1,16 +1,28 @@
 import type { ComputeCost, CostModel } from '../../core/cost-model.ts';
-import { KIND } from '../../core/plan/op.ts';
-import type { PlanTables } from '../../core/plan/plan.ts';
+import {
+  KIND,
+  kindName,
+  OP_KINDS,
+  streamOf,
+  subjectOf,
+  type CollectiveOpKind,
+  type GradientCollectiveKind,
+  type MicrobatchCollectiveKind,
+  type OpKind,
+} from '../../core/plan/op.ts';
+import type { Plan } from '../../core/plan/plan.ts';
 
 /**
  * Costs of a plan's ops, asked for once and rounded to whole nanoseconds and bytes. A row stands for all ops with the
- * same cost: first the forwards by stage · shapeCount + shape, then the backwards, then the steps by
- * stage · adapterCount + adapter, last one row of zeros for everything else.
+ * same cost: first the forwards by stage · shapeCount + shape, then the backwards and the two halves of split ones, then
+ * the steps by stage · adapterCount + adapter, last one row of zeros for everything else.
  */
 export interface CostTables {
   readonly shapeCount: number;
   readonly adapterCount: number;
   readonly backwardRow: number;
+  readonly backwardInputRow: number;
+  readonly backwardWeightRow: number;
   readonly stepRow: number;
   readonly zeroRow: number;
   readonly deviceNs: Float64Array;
@@ -25,37 +37,55 @@ export interface CostTables {
   readonly adapterBytes: Float64Array;
   readonly gradientBytes: Float64Array;
   readonly optimizerBytes: Float64Array;
+  /** By collective row. */
+  readonly collectiveBytes: Float64Array;
+  readonly collectiveCalls: Float64Array;
+  /** First collective row of each kind; −1 for a kind that the plan does not have. */
+  readonly collectiveStart: Int32Array;
+  /** By stage. */
+  readonly gatheredBytes: Float64Array;
+  /** Whether the plan gathers weights, and whether it does so a second time for the backward. */
+  readonly gathers: boolean;
+  readonly gathersAgain: boolean;
   /** Shape of each microbatch. */
   readonly shapeOf: Uint32Array;
 }
 
 /** Asks the cost model about every stage, shape and adapter; throws on a cost that is no finite number from 0 up. */
-export const tabulateCosts = (plan: PlanTables, cost: CostModel): CostTables => {
+export const tabulateCosts = (plan: Plan, cost: CostModel): CostTables => {
   const shapeCount = plan.shapes.length;
   const adapterCount = plan.adapters.length;
-  const backwardRow = plan.stages.length * shapeCount;
-  const stepRow = 2 * backwardRow;
+  const has = (kind: number): boolean => plan.programs.some((program) => program.kind.includes(kind));
+  const passRows = plan.stages.length * shapeCount;
+  const isSplit = has(KIND.backwardInput);
+  const stepRow = (isSplit ? 4 : 2) * passRows;
   const zeroRow = stepRow + plan.stages.length * adapterCount;
   const column = (): Float64Array => new Float64Array(zeroRow + 1);
   const tables: CostTables = {
     shapeCount,
     adapterCount,
-    backwardRow,
+    backwardRow: passRows,
+    backwardInputRow: 2 * passRows,
+    backwardWeightRow: 3 * passRows,
     stepRow,
     zeroRow,
     deviceNs: column(),
     launchNs: column(),
     firstLaunchNs: column(),
     transientBytes: column(),
-    activationBytes: new Float64Array(backwardRow),
+    activationBytes: new Float64Array(passRows),
     transferBytes: Float64Array.from(plan.shapes, (shape) => checked(cost.transferBytes(shape), 'transfer')),
     adapterBytes: new Float64Array(zeroRow - stepRow),
     gradientBytes: new Float64Array(zeroRow - stepRow),
     optimizerBytes: new Float64Array(zeroRow - stepRow),
+    ...tabulateCollectives(plan, cost, has),
+    gatheredBytes: Float64Array.from(plan.stages, (_, stage) => checked(cost.gatheredBytes(stage), 'gathered weights')),
+    gathers: has(KIND.allGatherForward),
+    gathersAgain: has(KIND.allGatherBackward),
     shapeOf: plan.microbatches.shape,
   };
   for (const stage of plan.stages.keys()) {
-    for (const shape of plan.shapes.keys()) fillShape(tables, plan, cost, { stage, shape });
+    for (const shape of plan.shapes.keys()) fillShape(tables, plan, cost, { stage, shape, isSplit });
     for (const adapter of plan.adapters.keys()) fillAdapter(tables, cost, stage, adapter);
   }
   return tables;
@@ -63,9 +93,9 @@ export const tabulateCosts = (plan: PlanTables, cost: CostModel): CostTables => 
 
 const fillShape = (
   tables: CostTables,
-  plan: PlanTables,
+  plan: Plan,
   cost: CostModel,
-  { stage, shape: number }: { readonly stage: number; readonly shape: number },
+  { stage, shape: number, isSplit }: { readonly stage: number; readonly shape: number; readonly isSplit: boolean },
 ): void => {
   const shape = plan.shapes[number]!;
   const row = stage * tables.shapeCount + number;
@@ -74,6 +104,11 @@ const fillShape = (
   fillTimes(tables, tables.backwardRow + row, cost.backward(stage, shape));
   tables.transientBytes[row] = checked(transient.forward, 'transient memory of a forward');
   tables.transientBytes[tables.backwardRow + row] = checked(transient.backward, 'transient memory of a backward');
+  if (isSplit) {
+    fillTimes(tables, tables.backwardInputRow + row, cost.backwardInput(stage, shape));
+    fillTimes(tables, tables.backwardWeightRow + row, cost.backwardWeight(stage, shape));
+    tables.transientBytes[tables.backwardInputRow + row] = tables.transientBytes[tables.backwardRow + row]!;
+  }
   tables.activationBytes[row] = checked(cost.activationBytes(stage, shape), 'activations');
 };
 
@@ -97,6 +132,38 @@ const checked = (value: number, what: string): number => {
   return Math.round(value);
 };
 
+type CollectiveTables = Pick<CostTables, 'collectiveBytes' | 'collectiveCalls' | 'collectiveStart'>;
+
+const isCollectiveKind = (kind: OpKind): kind is CollectiveOpKind => streamOf(kind) === 'collective';
+
+/** Collective rows: for each kind the plan has, by stage · shapes + shape, or by stage · adapters + adapter. */
+const tabulateCollectives = (plan: Plan, cost: CostModel, has: (kind: number) => boolean): CollectiveTables => {
+  const bytes: number[] = [];
+  const calls: number[] = [];
+  const collectiveStart = new Int32Array(OP_KINDS.length).fill(-1);
+  for (const kind of OP_KINDS.filter(isCollectiveKind)) {
+    if (!has(KIND[kind])) continue;
+    collectiveStart[KIND[kind]] = bytes.length;
+    for (const stage of plan.stages.keys()) {
+      const costs =
+        subjectOf(kind) === 'microbatch'
+          ? plan.shapes.map((shape) => cost.microbatchCollective(kind as MicrobatchCollectiveKind, stage, shape))
+          : plan.adapters.map((_, adapter) => cost.gradientCollective(kind as GradientCollectiveKind, stage, adapter));
+      bytes.push(...costs.map((each) => checked(each.bytes, kind)));
+      calls.push(...costs.map((each) => checked(each.calls, kind)));
+    }
+  }
+  return { collectiveBytes: Float64Array.from(bytes), collectiveCalls: Float64Array.from(calls), collectiveStart };
+};
+
+/** Row of a collective in its tables. */
+export const collectiveRow = (tables: CostTables, kind: number, stage: number, operand: number): number => {
+  const start = tables.collectiveStart[kind]!;
+  return subjectOf(kindName(kind)) === 'microbatch'
+    ? start + stage * tables.shapeCount + tables.shapeOf[operand]!
+    : start + stage * tables.adapterCount + operand;
+};
+
 /** Row of an op in the tables. */
 export const costRow = (tables: CostTables, kind: number, stage: number, operand: number): number => {
   switch (kind) {
@@ -104,6 +171,10 @@ export const costRow = (tables: CostTables, kind: number, stage: number, operand
       return stage * tables.shapeCount + tables.shapeOf[operand]!;
     case KIND.backward:
       return tables.backwardRow + stage * tables.shapeCount + tables.shapeOf[operand]!;
+    case KIND.backwardInput:
+      return tables.backwardInputRow + stage * tables.shapeCount + tables.shapeOf[operand]!;
+    case KIND.backwardWeight:
+      return tables.backwardWeightRow + stage * tables.shapeCount + tables.shapeOf[operand]!;
     case KIND.step:
       return tables.stepRow + stage * tables.adapterCount + operand;
     default:

@@ -1,9 +1,8 @@
-import { assertNever } from '../../core/never.ts';
-import { STREAM, type MicrobatchOpKind, type Op, type Stream } from '../../core/plan/op.ts';
+import { STREAM, streamOf, type MicrobatchOpKind, type Op, type Stream } from '../../core/plan/op.ts';
 import { opAt } from '../../core/plan/plan.ts';
 import { formatOp } from '../../core/plan/text.ts';
 import { formatDuration } from '../../core/units.ts';
-import { cellOf, programOf, PROGRESS, streamId, type Engine } from './engine.ts';
+import { cellOf, isPastWait, programOf, PROGRESS, streamId, type Engine } from './engine.ts';
 
 /** A stream that cannot go on. */
 export interface StuckStream {
@@ -23,7 +22,7 @@ export interface Deadlock {
   readonly stuck: readonly StuckStream[];
 }
 
-const PROGRAM_STREAMS = ['compute', 'send', 'receive'] as const satisfies readonly Stream[];
+const PROGRAM_STREAMS = ['compute', 'send', 'receive', 'collective'] as const satisfies readonly Stream[];
 
 /** Every stream with ops left, and what it waits for; empty when all programs ended. */
 export const findStuckStreams = (engine: Engine): StuckStream[] =>
@@ -33,7 +32,7 @@ export const findStuckStreams = (engine: Engine): StuckStream[] =>
       const position = engine.position[streamId(device, STREAM[stream])]!;
       if (position === program.length) return [];
       const op = opAt(program, position);
-      return [{ device: name, stream, position, op: formatOp(op), waitsFor: waitsOf(engine, op).map(formatOp) }];
+      return [{ device: name, stream, position, op: formatOp(op), waitsFor: waitsOf(engine, device, position, op) }];
     }),
   );
 
@@ -47,11 +46,23 @@ export const formatDeadlock = ({ timeNs, stuck }: Deadlock): string =>
     ),
   ].join('\n');
 
-/** Ops that must happen first and have not. */
-const waitsOf = (engine: Engine, op: Op): Op[] =>
-  prerequisites(engine, op)
+/** Ops, or devices, that must come first and have not. */
+const waitsOf = (engine: Engine, device: number, position: number, op: Op): string[] => {
+  if (streamOf(op.kind) === 'collective') return membersMissing(engine, device, position);
+  const collective = isPastWait(engine, device, position) ? [] : [formatOp(opAt(programOf(engine, device), engine.waits[device]![position]!))];
+  const ops = prerequisites(engine, op)
     .filter(({ stage, microbatch, bit }) => (engine.progress[cellOf(engine, stage, microbatch)]! & bit) === 0)
-    .map((prerequisite) => prerequisite.op);
+    .map((prerequisite) => formatOp(prerequisite.op));
+  return [...collective, ...ops];
+};
+
+/** Devices that have not come to a collective, or the device itself where compute ops stand before it. */
+const membersMissing = (engine: Engine, device: number, position: number): string[] => {
+  const { communicators, isPosted } = engine.collectives;
+  const { kind, stage } = programOf(engine, device);
+  const members = communicators.members[communicators.of(kind[position]!, stage[position]!)]!;
+  return members.filter((member) => isPosted[member] === 0).map((member) => engine.plan.devices[member]!);
+};
 
 /** An op, and the progress bit of a stage's part of a microbatch that tells whether it has happened. */
 interface Prerequisite {
@@ -70,31 +81,35 @@ const prerequisites = (engine: Engine, op: Op): Prerequisite[] => {
     microbatch,
     bit,
   });
+  const { previous, next } = engine.neighbours;
   const isLocal = (neighbour: number): boolean => engine.deviceOfStage[neighbour] === engine.deviceOfStage[stage];
   const own = needs('forward', stage, PROGRESS.forwardDone);
   switch (op.kind) {
     case 'forward':
-      if (stage === 0) return [];
-      return isLocal(stage - 1)
-        ? [needs('forward', stage - 1, PROGRESS.forwardDone)]
+      if (previous[stage]! < 0) return [];
+      return isLocal(previous[stage]!)
+        ? [needs('forward', previous[stage]!, PROGRESS.forwardDone)]
         : [needs('receiveForward', stage, PROGRESS.inputArrived)];
     case 'backward':
-      if (stage === engine.deviceOfStage.length - 1) return [own];
-      return isLocal(stage + 1)
-        ? [own, needs('backward', stage + 1, PROGRESS.backwardDone)]
+    case 'backwardInput':
+      if (next[stage]! < 0) return [own];
+      return isLocal(next[stage]!)
+        ? [own, needs('backward', next[stage]!, PROGRESS.backwardDone)]
         : [own, needs('receiveBackward', stage, PROGRESS.gradientArrived)];
+    case 'backwardWeight':
+      return [needs('backwardInput', stage, PROGRESS.backwardDone)];
     case 'sendForward':
-      return [own, needs('receiveForward', stage + 1, PROGRESS.inputReceivePosted)];
+      return [own, needs('receiveForward', next[stage]!, PROGRESS.inputReceivePosted)];
     case 'sendBackward':
       return [
         needs('backward', stage, PROGRESS.backwardDone),
-        needs('receiveBackward', stage - 1, PROGRESS.gradientReceivePosted),
+        needs('receiveBackward', previous[stage]!, PROGRESS.gradientReceivePosted),
       ];
     case 'receiveForward':
-      return [needs('sendForward', stage - 1, PROGRESS.inputSendPosted, stage)];
+      return [needs('sendForward', previous[stage]!, PROGRESS.inputSendPosted, stage)];
     case 'receiveBackward':
-      return [needs('sendBackward', stage + 1, PROGRESS.gradientSendPosted, stage)];
+      return [needs('sendBackward', next[stage]!, PROGRESS.gradientSendPosted, stage)];
     default:
-      return assertNever(op);
+      return [];
   }
 };

@@ -1,9 +1,12 @@
 import type { Cluster } from '../../core/cluster/cluster.ts';
 import type { CostModel } from '../../core/cost-model.ts';
-import { OP_KINDS, STREAM, STREAMS, streamOf } from '../../core/plan/op.ts';
+import { findWaits } from '../../core/plan/collectives.ts';
+import { STREAM, STREAM_OF_KIND, STREAMS } from '../../core/plan/op.ts';
+import { neighboursOf, type Neighbours } from '../../core/plan/pipelines.ts';
 import { countOps, type Plan, type Program } from '../../core/plan/plan.ts';
 import { createSpanColumns, reserveSpan, type SpanColumns } from '../../core/trace/span-builder.ts';
 import type { OutOfMemory } from '../../core/trace/trace.ts';
+import { createCollectiveState, type CollectiveState } from './collective.ts';
 import { costRow, tabulateCosts, type CostTables } from './cost-tables.ts';
 import { createEventQueue, type EventQueue } from './event-queue.ts';
 import { createLedger, type Ledger } from './ledger.ts';
@@ -21,7 +24,7 @@ export const PROGRESS = {
   gradientReceivePosted: 128,
 } as const;
 
-/** State of a run. A stream is `device · 4 + STREAM`; a cell is `stage · microbatches + microbatch`. */
+/** State of a run. A stream is `device · STREAM_COUNT + STREAM`; a cell is `stage · microbatches + microbatch`. */
 export interface Engine {
   readonly plan: Plan;
   readonly costs: CostTables;
@@ -31,6 +34,11 @@ export interface Engine {
   readonly spans: SpanColumns;
   /** By stage. */
   readonly deviceOfStage: Uint16Array;
+  /** By stage. */
+  readonly neighbours: Neighbours;
+  /** By device and position: the collective that an op waits for (`findWaits`); empty where there are none. */
+  readonly waits: readonly Int32Array[];
+  readonly collectives: CollectiveState;
   /** By cell: PROGRESS bits. */
   readonly progress: Uint8Array;
   /** By stream: position in the device's program of the op that runs or comes next; the program's length at the end. */
@@ -71,6 +79,9 @@ export const createEngine = (plan: Plan, cost: CostModel, cluster: Cluster): Eng
     ledger: createLedger(queue, capacities, CHANGES_PER_OP * countOps(plan)),
     spans: createSpanColumns(countSpans(plan, costs)),
     deviceOfStage: Uint16Array.from(plan.stages, ({ device }) => device),
+    neighbours: neighboursOf(plan.stages),
+    waits: findWaits(plan),
+    collectives: createCollectiveState(plan.stages, devices),
     progress: new Uint8Array(plan.stages.length * plan.microbatches.length),
     position: new Uint32Array(streams),
     busy: new Uint8Array(streams),
@@ -105,8 +116,6 @@ export const programOf = (engine: Engine, device: number): Program => engine.pla
 export const cellOf = (engine: Engine, stage: number, microbatch: number): number =>
   stage * engine.plan.microbatches.length + microbatch;
 
-const STREAM_OF_KIND = Uint8Array.from(OP_KINDS, (kind) => STREAM[streamOf(kind)]);
-
 /** Moves a stream to its first op at `from` or later; the host stream follows the compute ops. */
 export const seekStream = (engine: Engine, device: number, stream: number, from: number): void => {
   const { kind, length } = programOf(engine, device);
@@ -122,6 +131,12 @@ export const markPending = (engine: Engine, device: number, stream: number): voi
   if (engine.isPending[id] === 1) return;
   engine.isPending[id] = 1;
   engine.pending[engine.pendingLength++] = id;
+};
+
+/** Whether the collectives that the op at a position waits for have ended. */
+export const isPastWait = (engine: Engine, device: number, position: number): boolean => {
+  const waits = engine.waits[device];
+  return waits === undefined || engine.position[streamId(device, STREAM.collective)]! > waits[position]!;
 };
 
 /** Records the start of a stream's op at its position. */

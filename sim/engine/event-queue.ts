@@ -5,7 +5,7 @@
 import FlatQueue from 'flatqueue';
 
 /** What an event is about; smaller codes are handled first within an instant, so that ends free before starts take. */
-export const EVENT = { flowEnd: 0, arrival: 1, computeEnd: 2, hostStart: 3, wake: 4 } as const;
+export const EVENT = { flowEnd: 0, arrival: 1, collectiveEnd: 2, computeEnd: 3, hostStart: 4, wake: 5 } as const;
 
 /** The time of the instant being handled. */
 export interface Clock {

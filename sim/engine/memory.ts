@@ -57,10 +57,10 @@ export const takeForCompute = (engine: Engine, device: number, position: number)
   const stage = program.stage[position]!;
   const operand = program.operand[position]!;
   if (kind === KIND.load) takeAdapter(engine, stage * costs.adapterCount + operand, 1);
-  if (kind !== KIND.forward && kind !== KIND.backward) return;
-  const input = crossingBytes(engine, operand, stage, kind === KIND.forward ? stage - 1 : stage + 1);
+  if (!isPass(kind)) return;
+  const input = crossingBytes(engine, operand, stage, (kind === KIND.forward ? engine.neighbours.previous : engine.neighbours.next)[stage]!);
   changeMemory(engine, stream, MEMORY_CLASS.communication, -input);
-  if (kind === KIND.forward) {
+  if (kind === KIND.forward && engine.plan.microbatches.forwardOnly[operand] === 0) {
     changeMemory(engine, stream, MEMORY_CLASS.activations, costs.activationBytes[costRow(costs, kind, stage, operand)]!);
   }
   changeMemory(engine, stream, MEMORY_CLASS.transient, costs.transientBytes[costRow(costs, kind, stage, operand)]!);
@@ -75,20 +75,33 @@ export const returnAfterCompute = (engine: Engine, device: number, position: num
   const stage = program.stage[position]!;
   const operand = program.operand[position]!;
   if (kind === KIND.release) takeAdapter(engine, stage * costs.adapterCount + operand, -1);
-  if (kind !== KIND.forward && kind !== KIND.backward) return;
-  changeMemory(engine, stream, MEMORY_CLASS.transient, -costs.transientBytes[costRow(costs, kind, stage, operand)]!);
-  if (kind === KIND.backward) {
+  if (returnsGathered(engine, kind, operand)) {
+    changeMemory(engine, stream, MEMORY_CLASS.baseWeights, -costs.gatheredBytes[stage]!);
+  }
+  if (kind === KIND.backward || kind === KIND.backwardWeight) {
     const saved = costs.activationBytes[costRow(costs, KIND.forward, stage, operand)]!;
     changeMemory(engine, stream, MEMORY_CLASS.activations, -saved);
   }
-  const output = crossingBytes(engine, operand, stage, kind === KIND.forward ? stage + 1 : stage - 1);
+  if (!isPass(kind)) return;
+  changeMemory(engine, stream, MEMORY_CLASS.transient, -costs.transientBytes[costRow(costs, kind, stage, operand)]!);
+  const output = crossingBytes(engine, operand, stage, (kind === KIND.forward ? engine.neighbours.next : engine.neighbours.previous)[stage]!);
   changeMemory(engine, stream, MEMORY_CLASS.communication, output);
+};
+
+/** Passes that take an input from a neighbouring stage and hand a result to another. */
+const isPass = (kind: number): boolean => kind === KIND.forward || kind === KIND.backward || kind === KIND.backwardInput;
+
+/** Gathered weights go after the pass they were gathered for: kept from forward to backward where they are gathered once. */
+const returnsGathered = ({ costs, plan }: Engine, kind: number, operand: number): boolean => {
+  if (!costs.gathers) return false;
+  if (kind === KIND.forward) return costs.gathersAgain || plan.microbatches.forwardOnly[operand] === 1;
+  return kind === KIND.backward || kind === KIND.backwardWeight;
 };
 
 /** Bytes of a microbatch between two neighbouring stages; 0 where there is no such stage or both share a device. */
 const crossingBytes = (engine: Engine, microbatch: number, stage: number, neighbour: number): number => {
   const { deviceOfStage, costs } = engine;
-  if (neighbour < 0 || neighbour === deviceOfStage.length) return 0;
+  if (neighbour < 0) return 0;
   if (deviceOfStage[stage] === deviceOfStage[neighbour]) return 0;
   return costs.transferBytes[costs.shapeOf[microbatch]!]!;
 };

@@ -1,6 +1,6 @@
 /**
- * Links as shared resources. A flow is the moving part of a transfer; it belongs to its sending device, whose send
- * stream has one transfer at a time. A flow alone on its links runs at the narrowest one's rate; flows that share
+ * Links as shared resources. A flow is the moving part of a transfer or of a collective. Its slot is its sending device,
+ * whose send stream has one transfer at a time, or beyond all devices its device's part of a ring. A flow alone on its links runs at the narrowest one's rate; flows that share
  * links divide them max-min fairly, recomputed whenever one of them starts or ends.
  */
 import type { Cluster } from '../../core/cluster/cluster.ts';
@@ -20,10 +20,10 @@ export interface Network {
   /** Scratch of the max-min computation, by link: rate not yet given away, flows not yet served. */
   readonly spareRate: Float64Array;
   readonly unserved: Uint32Array;
-  /** Devices whose flow is active, in order of start; entries from `activeCount` on are left-overs. */
+  /** Slots whose flow is active, in order of start; entries from `activeCount` on are left-overs. */
   readonly active: Uint32Array;
   activeCount: number;
-  /** By sending device. */
+  /** By slot. */
   readonly route: Uint32Array;
   readonly remainingBytes: Float64Array;
   readonly rate: Float64Array;
@@ -48,18 +48,21 @@ export const createNetwork = ({ routes, links, devices }: Cluster, queue: EventQ
     linkFlows: new Uint32Array(links.length),
     spareRate: new Float64Array(links.length),
     unserved: new Uint32Array(links.length),
-    active: new Uint32Array(deviceCount),
+    active: new Uint32Array(2 * deviceCount),
     activeCount: 0,
-    route: new Uint32Array(deviceCount),
-    remainingBytes: new Float64Array(deviceCount),
-    rate: new Float64Array(deviceCount),
-    fairRate: new Float64Array(deviceCount),
-    updatedNs: new Float64Array(deviceCount),
-    endEvent: new Float64Array(deviceCount),
+    route: new Uint32Array(2 * deviceCount),
+    remainingBytes: new Float64Array(2 * deviceCount),
+    rate: new Float64Array(2 * deviceCount),
+    fairRate: new Float64Array(2 * deviceCount),
+    updatedNs: new Float64Array(2 * deviceCount),
+    endEvent: new Float64Array(2 * deviceCount),
   };
 };
 
-/** Starts the flow of a device over a route; its `flowEnd` event is scheduled, and moved when rates change. */
+/** Time from the last byte's departure to its arrival on a route. */
+export const routeLatencyNs = (network: Network, route: number): number => network.routeLatencyNs[route]!;
+
+/** Starts the flow of a slot over a route; its `flowEnd` event is scheduled, and moved when rates change. */
 export const startFlow = (network: Network, device: number, route: number, bytes: number): void => {
   const shared = occupies(network, route);
   countFlow(network, route, 1);
@@ -72,7 +75,7 @@ export const startFlow = (network: Network, device: number, route: number, bytes
   else setRate(network, device, narrowest(network, route));
 };
 
-/** Ends the flow of a device; flows it shared links with speed up. */
+/** Ends the flow of a slot; flows it shared links with speed up. */
 export const endFlow = (network: Network, device: number): void => {
   const { active } = network;
   active.copyWithin(active.indexOf(device), active.indexOf(device) + 1, network.activeCount--);

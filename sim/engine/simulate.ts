@@ -8,6 +8,7 @@ import { finishSpans } from '../../core/trace/span-builder.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { advanceCompute, finishCompute, launch, prepareLaunch, tryCompute } from './compute.ts';
 import { findStuckStreams, type Deadlock } from './deadlock.ts';
+import { finishCollective, finishRingFlow, tryCollective } from './collective.ts';
 import { createEngine, markPending, seekStream, STREAM_COUNT, type Engine } from './engine.ts';
 import { deviceOf, EVENT, eventOf, nextInstant } from './event-queue.ts';
 import { holdResident } from './memory.ts';
@@ -45,7 +46,7 @@ const run = (engine: Engine): void => {
 const startDevice = (engine: Engine, device: number): void => {
   prepareLaunch(engine, device, 0);
   advanceCompute(engine, device, 0);
-  for (const stream of [STREAM.send, STREAM.receive]) {
+  for (const stream of [STREAM.send, STREAM.receive, STREAM.collective]) {
     seekStream(engine, device, stream, 0);
     markPending(engine, device, stream);
   }
@@ -55,7 +56,10 @@ const handleEvent = (engine: Engine, code: number): void => {
   const device = deviceOf(code);
   switch (eventOf(code)) {
     case EVENT.flowEnd:
-      return finishFlow(engine, device, code);
+      // Slots beyond the devices are those of ring flows.
+      return device < engine.network.deviceCount ? finishFlow(engine, device, code) : finishRingFlow(engine, device, code);
+    case EVENT.collectiveEnd:
+      return finishCollective(engine, device);
     case EVENT.arrival:
       return finishTransfer(engine, device);
     case EVENT.computeEnd:
@@ -83,6 +87,9 @@ const startPending = (engine: Engine): void => {
         break;
       case STREAM.receive:
         tryReceive(engine, device);
+        break;
+      case STREAM.collective:
+        tryCollective(engine, device);
         break;
     }
   }

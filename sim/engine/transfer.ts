@@ -7,6 +7,7 @@ import { KIND, STREAM } from '../../core/plan/op.ts';
 import {
   cellOf,
   closeSpan,
+  isPastWait,
   markPending,
   openSpan,
   programOf,
@@ -29,8 +30,8 @@ export const trySend = (engine: Engine, device: number): void => {
   const microbatch = program.operand[position]!;
   const isForward = program.kind[position] === KIND.sendForward;
   const done = isForward ? PROGRESS.forwardDone : PROGRESS.backwardDone;
-  if ((engine.progress[cellOf(engine, stage, microbatch)]! & done) === 0) return;
-  const receivingStage = isForward ? stage + 1 : stage - 1;
+  if ((engine.progress[cellOf(engine, stage, microbatch)]! & done) === 0 || !isPastWait(engine, device, position)) return;
+  const receivingStage = (isForward ? engine.neighbours.next : engine.neighbours.previous)[stage]!;
   const cell = cellOf(engine, receivingStage, microbatch);
   engine.progress[cell]! |= isForward ? PROGRESS.inputSendPosted : PROGRESS.gradientSendPosted;
   const posted = isForward ? PROGRESS.inputReceivePosted : PROGRESS.gradientReceivePosted;
@@ -50,7 +51,8 @@ export const tryReceive = (engine: Engine, device: number): void => {
   engine.progress[cell]! |= isForward ? PROGRESS.inputReceivePosted : PROGRESS.gradientReceivePosted;
   const posted = isForward ? PROGRESS.inputSendPosted : PROGRESS.gradientSendPosted;
   if ((engine.progress[cell]! & posted) === 0) return;
-  startTransfer(engine, engine.deviceOfStage[isForward ? stage - 1 : stage + 1]!, stage, microbatch);
+  const from = (isForward ? engine.neighbours.previous : engine.neighbours.next)[stage]!;
+  startTransfer(engine, engine.deviceOfStage[from]!, stage, microbatch);
 };
 
 const startTransfer = (engine: Engine, from: number, receivingStage: number, microbatch: number): void => {

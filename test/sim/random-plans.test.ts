@@ -7,7 +7,7 @@ import { memoryChangeAt } from '../../core/trace/memory-builder.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { GIGA } from '../../core/units.ts';
 import { validate } from '../../core/plan/validate.ts';
-import { constantCluster } from '../../sim/constant-cost.ts';
+import { constantCluster, constantCost } from '../../sim/constant-cost.ts';
 import { planOfSeed, planSeeds } from './random-plan.ts';
 import { referenceLines } from './reference-simulator.ts';
 import { linesOf, spansOf, traceOf } from './small-plan.ts';
@@ -34,6 +34,7 @@ const costOf = (speed: Speeds): CostModel => {
   const tokens = (shape: { readonly parts: readonly { readonly tokens: number }[] }): number =>
     shape.parts.reduce((sum, part) => sum + part.tokens, 0);
   return {
+    ...constantCost({ forwardNs: 0, backwardNs: 0 }),
     forward: (stage, shape) => ({ deviceNs: speed.forwardNs * tokens(shape) + stage, ...launch }),
     backward: (stage, shape) => ({ deviceNs: speed.backwardNs * tokens(shape) + stage, ...launch }),
     step: (stage) => ({ deviceNs: stage, ...launch }),

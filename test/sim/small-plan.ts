@@ -2,7 +2,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { Cluster } from '../../core/cluster/cluster.ts';
 import type { CostModel } from '../../core/cost-model.ts';
 import { createMicrobatchBuilder } from '../../core/plan/builders.ts';
-import { kindName, STREAMS, type Op } from '../../core/plan/op.ts';
+import { kindName, makeOp, STREAMS, type Op } from '../../core/plan/op.ts';
 import type { Plan, Program } from '../../core/plan/plan.ts';
 import { formatOp, parseProgram } from '../../core/plan/text.ts';
 import { spanAt, type Span } from '../../core/trace/span-builder.ts';
@@ -13,6 +13,13 @@ interface SmallPlanOptions {
   /** Device of each stage; one stage per device where left out. */
   readonly stageDevices?: readonly number[];
   readonly microbatches?: number;
+  /** Pipeline of each stage, and of each microbatch; all 0 where left out. */
+  readonly stagePipelines?: readonly number[];
+  readonly microbatchPipelines?: readonly number[];
+  /** Layer of each stage; its number where left out. */
+  readonly stageLayers?: readonly number[];
+  /** Microbatches of held-out rows. */
+  readonly forwardOnly?: readonly number[];
   readonly arrivalsNs?: readonly number[];
 }
 
@@ -25,14 +32,18 @@ export const planOfPrograms = (programs: readonly Program[], options: SmallPlanO
   const arrivalsNs = options.arrivalsNs ?? [0];
   const builder = createMicrobatchBuilder();
   for (let index = 0; index < (options.microbatches ?? 8); index++) {
-    builder.push(0, [{ adapter: 0, iteration: 0, index, rows: 1, tokens: 100, squaredTokens: 10_000 }]);
+    const travel = { pipeline: options.microbatchPipelines?.[index] ?? 0, forwardOnly: options.forwardOnly?.includes(index) ?? false };
+    builder.push(0, [{ adapter: 0, iteration: 0, index, rows: 1, tokens: 100, squaredTokens: 10_000 }], travel);
   }
   return {
     schedule: 'by hand',
     devices: programs.map((_, device) => `device${device}`),
     adapters: arrivalsNs.map((_, adapter) => `adapter${adapter}`),
     arrivalsNs,
-    stages: stageDevices.map((device, stage) => ({ device, firstLayer: stage, endLayer: stage + 1 })),
+    stages: stageDevices.map((device, stage) => {
+      const layer = options.stageLayers?.[stage] ?? stage;
+      return { device, firstLayer: layer, endLayer: layer + 1, pipeline: options.stagePipelines?.[stage] ?? 0 };
+    }),
     shapes: builder.shapes(),
     microbatches: builder.build(),
     programs,
@@ -52,19 +63,7 @@ export const traceOf = (plan: Plan, cost: CostModel, cluster: Cluster): Trace =>
 
 export const spansOf = ({ spans }: Trace): Span[] => Array.from({ length: spans.length }, (_, row) => spanAt(spans, row));
 
-export const opOfSpan = ({ kind: code, stage, operand, iteration }: Span): Op => {
-  const kind = kindName(code);
-  switch (kind) {
-    case 'step':
-      return { kind, stage, adapter: operand, iteration };
-    case 'load':
-    case 'save':
-    case 'release':
-      return { kind, stage, adapter: operand };
-    default:
-      return { kind, stage, microbatch: operand };
-  }
-};
+export const opOfSpan = ({ kind, stage, operand, iteration }: Span): Op => makeOp(kindName(kind), stage, operand, iteration);
 
 /** Every span as `device stream op start-end`, sorted, so that traces compare as lists of lines. */
 export const linesOf = (trace: Trace): string[] =>

@@ -1,4 +1,4 @@
-import { kindName, STREAMS, type OpKind } from '../../core/plan/op.ts';
+import { kindName, STREAMS, subjectOf, type OpKind } from '../../core/plan/op.ts';
 import { opAt, partsOf } from '../../core/plan/plan.ts';
 import { formatOp } from '../../core/plan/text.ts';
 import type { Trace } from '../../core/trace/trace.ts';
@@ -23,6 +23,15 @@ const TITLES: Readonly<Record<OpKind, string>> = {
   load: 'load adapter',
   save: 'save adapter',
   release: 'release adapter',
+  backwardInput: 'backward, input gradients',
+  backwardWeight: 'backward, weight gradients',
+  allGatherForward: 'all-gather weights for the forward',
+  allGatherBackward: 'all-gather weights for the backward',
+  allReduceForward: 'all-reduce activations',
+  allReduceBackward: 'all-reduce input gradients',
+  allReduceGradients: 'all-reduce adapter gradients',
+  reduceScatterGradients: 'reduce-scatter adapter gradients',
+  allReduceNorm: 'all-reduce gradient norm',
 };
 
 const nameOf = ({ plan }: Trace, adapter: number): string => plan.adapters[adapter] ?? `adapter ${adapter}`;
@@ -30,8 +39,8 @@ const nameOf = ({ plan }: Trace, adapter: number): string => plan.adapters[adapt
 const workFacts = (trace: Trace, span: number): Description['facts'] => {
   const operand = trace.spans.operand[span]!;
   if (!carriesMicrobatch(trace, span)) {
-    const isStep = kindName(trace.spans.kind[span]!) === 'step';
-    const iteration: Description['facts'] = isStep ? [['iteration', String(trace.spans.iteration[span]!)]] : [];
+    const hasIteration = subjectOf(kindName(trace.spans.kind[span]!)) === 'iteration';
+    const iteration: Description['facts'] = hasIteration ? [['iteration', String(trace.spans.iteration[span]!)]] : [];
     return [['adapter', nameOf(trace, operand)], ...iteration];
   }
   const parts = partsOf(trace.plan.microbatches, operand).map(

@@ -1,7 +1,7 @@
-import { KIND, OP_KINDS, type OpKind } from '../../core/plan/op.ts';
+import { OP_KINDS, SUBJECT_OF_KIND, type OpKind } from '../../core/plan/op.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 
-/** How a span is drawn; transfers look like the pass they belong to, on rows of their own. */
+/** How a span is drawn; transfers and collectives look like the pass they belong to, on rows of their own. */
 export type Shade = 'forward' | 'backward' | 'step' | 'lifecycle';
 
 const SHADES: Readonly<Record<OpKind, Shade>> = {
@@ -15,6 +15,15 @@ const SHADES: Readonly<Record<OpKind, Shade>> = {
   load: 'lifecycle',
   save: 'lifecycle',
   release: 'lifecycle',
+  backwardInput: 'backward',
+  backwardWeight: 'backward',
+  allGatherForward: 'forward',
+  allGatherBackward: 'backward',
+  allReduceForward: 'forward',
+  allReduceBackward: 'backward',
+  allReduceGradients: 'step',
+  reduceScatterGradients: 'step',
+  allReduceNorm: 'step',
 };
 
 /** By column code: looked up once per span and frame. */
@@ -23,10 +32,7 @@ const SHADE_BY_CODE = OP_KINDS.map((kind) => SHADES[kind]);
 export const shadeOf = ({ spans }: Trace, span: number): Shade => SHADE_BY_CODE[spans.kind[span]!]!;
 
 /** True where the operand is a microbatch, false where it is an adapter. */
-export const carriesMicrobatch = ({ spans }: Trace, span: number): boolean => {
-  const kind = spans.kind[span]!;
-  return kind < KIND.load && kind !== KIND.step;
-};
+export const carriesMicrobatch = ({ spans }: Trace, span: number): boolean => SUBJECT_OF_KIND[spans.kind[span]!] === 'microbatch';
 
 /** Number of adapters a span works for: one stripe each. */
 export const stripeCount = (trace: Trace, span: number): number => {

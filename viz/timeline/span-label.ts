@@ -26,6 +26,15 @@ const SHORT: Readonly<Record<OpKind, string>> = {
   load: 'load',
   save: 'save',
   release: 'free',
+  backwardInput: 'I',
+  backwardWeight: 'W',
+  allGatherForward: '',
+  allGatherBackward: '',
+  allReduceForward: '',
+  allReduceBackward: '',
+  allReduceGradients: '',
+  reduceScatterGradients: '',
+  allReduceNorm: '',
 };
 
 /** Names of the adapters a span works for. */

@@ -2,25 +2,16 @@ import fc from 'fast-check';
 import * as E from 'fp-ts/lib/Either.js';
 import { describe, expect, test } from 'vitest';
 import { planFromJson, planToJson } from '../../../core/plan/json.ts';
-import { OP_KINDS, type Op } from '../../../core/plan/op.ts';
+import { makeOp, OP_KINDS, type Op } from '../../../core/plan/op.ts';
 import { formatOp, formatPlan, parseOp, parseProgram } from '../../../core/plan/text.ts';
 import { planOneForwardOneBackward } from '../../../core/planners/barrier.ts';
 import { deviceNames, oneLayerStages, workload } from '../planners/workloads.ts';
 
 const number = fc.nat({ max: 5000 });
 
-const ops: fc.Arbitrary<Op> = fc.constantFrom(...OP_KINDS).chain((kind): fc.Arbitrary<Op> => {
-  switch (kind) {
-    case 'step':
-      return fc.record({ kind: fc.constant(kind), stage: number, adapter: number, iteration: number });
-    case 'load':
-    case 'save':
-    case 'release':
-      return fc.record({ kind: fc.constant(kind), stage: number, adapter: number });
-    default:
-      return fc.record({ kind: fc.constant(kind), stage: number, microbatch: number });
-  }
-});
+const ops: fc.Arbitrary<Op> = fc
+  .record({ kind: fc.constantFrom(...OP_KINDS), stage: number, operand: number, iteration: number })
+  .map(({ kind, stage, operand, iteration }) => makeOp(kind, stage, operand, iteration));
 
 describe('text form', () => {
   test.each<[string, Op]>([
@@ -29,6 +20,10 @@ describe('text form', () => {
     ['2RECV_F3', { kind: 'receiveForward', stage: 2, microbatch: 3 }],
     ['0STEP1.4', { kind: 'step', stage: 0, adapter: 1, iteration: 4 }],
     ['3RELEASE7', { kind: 'release', stage: 3, adapter: 7 }],
+    ['2I0', { kind: 'backwardInput', stage: 2, microbatch: 0 }],
+    ['2W0', { kind: 'backwardWeight', stage: 2, microbatch: 0 }],
+    ['5GATHER_B1', { kind: 'allGatherBackward', stage: 5, microbatch: 1 }],
+    ['1NORM0.3', { kind: 'allReduceNorm', stage: 1, adapter: 0, iteration: 3 }],
   ])('%s names an op', (token, op) => {
     expect(parseOp(token)).toEqual(op);
     expect(formatOp(op)).toBe(token);

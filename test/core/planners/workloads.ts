@@ -1,3 +1,4 @@
+import { constantCost } from '../../../sim/constant-cost.ts';
 import type { CostModel } from '../../../core/cost-model.ts';
 import type { MicrobatchShape, StagePlacement } from '../../../core/plan/plan.ts';
 import type { PartSize, Workload } from '../../../core/workload.ts';
@@ -40,6 +41,7 @@ export interface UnitCostOptions {
 
 /** Times in proportion to tokens, the same on every stage; one byte travels; nothing resident. */
 export const unitCost = ({ forwardNs, backwardNs, stepNs = 0, activationBytes = 0 }: UnitCostOptions): CostModel => ({
+  ...constantCost({ forwardNs, backwardNs }),
   forward: (_stage, shape) => ({ deviceNs: forwardNs * tokensOf(shape), launchNs: 0 }),
   backward: (_stage, shape) => ({ deviceNs: backwardNs * tokensOf(shape), launchNs: 0 }),
   step: () => ({ deviceNs: stepNs, launchNs: 0 }),

@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MEMORY_CLASSES } from '../../../core/cost-model.ts';
+import { STREAMS } from '../../../core/plan/op.ts';
 import { formatChromeTrace } from '../../../core/trace/chrome-trace.ts';
 import { readChromeTrace } from '../../../core/trace/read-chrome-trace.ts';
 import type { Trace } from '../../../core/trace/trace.ts';
@@ -31,11 +32,11 @@ describe('a trace as Chrome-trace JSON', () => {
   it('names a process for every device and a thread for every stream', () => {
     const names = eventsOf(TRACE).filter(({ ph, name }) => ph === 'M' && name.endsWith('_name'));
     expect(names.map(({ args }) => args.name)).toEqual([
-      ...['gpu0', 'compute', 'send', 'receive', 'host'],
-      ...['gpu1', 'compute', 'send', 'receive', 'host'],
+      ...['gpu0', 'compute', 'send', 'receive', 'host', 'collective'],
+      ...['gpu1', 'compute', 'send', 'receive', 'host', 'collective'],
     ]);
     const threads = names.filter(({ name }) => name === 'thread_name').map(({ tid }) => tid);
-    expect(new Set(threads).size).toBe(8);
+    expect(new Set(threads).size).toBe(2 * STREAMS.length);
   });
 
   it('has a complete event in microseconds for every span, with what the op is about', () => {
