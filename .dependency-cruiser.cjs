@@ -44,6 +44,13 @@ module.exports = {
       from: {},
       to: { path: 'node_modules/fp-ts/(?!lib/)' },
     },
+    {
+      name: 'fit-sees-fit-rows-only',
+      comment: "only a data set's own data-set.ts reads its rows: score() hands the fit those it may see",
+      severity: 'error',
+      from: { path: '^experiments/', pathNot: '^experiments/scorecard/[^/]+/data-set\\.ts$' },
+      to: { path: '^experiments/scorecard/[^/]+/rows\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
     { name: 'no-cycles', comment: 'break the cycle: one of the files knows too much', severity: 'error', from: { path: '^(core|sim|exec|viz|cli|experiments)/' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
     {
       name: 'name-the-thing',

@@ -9,6 +9,7 @@ import { mergeCommand, type MergeFlags } from './commands/merge.ts';
 import { planCommand, type PlanFlags } from './commands/plan.ts';
 import { simulateCommand, type SimulateFlags } from './commands/simulate.ts';
 import { trainCommand, type TrainFlags } from './commands/train.ts';
+import { validateCommand, type ValidateFlags } from './commands/validate.ts';
 import { exitCodeOf, formatFailure, type Failure } from './failure.ts';
 import { numberArgument } from './number-argument.ts';
 
@@ -69,6 +70,14 @@ program
   .option('--out <folder>', 'write table and report into a folder')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
   .action((path: string, flags: CompareFlags) => runMain(compareCommand(path, flags)));
+
+program
+  .command('validate')
+  .description('predict published measurements and print the errors; all data sets: also write the scorecard')
+  .argument('[data-set...]', 'data sets; default: all')
+  .option('--json', 'print one JSON document and nothing else')
+  .option('--out <folder>', 'folder for CSV, JSON and Markdown; default with all data sets: experiments/scorecard')
+  .action((names: string[], flags: ValidateFlags) => runMain(validateCommand(names, flags)));
 
 program
   .command('merge')
