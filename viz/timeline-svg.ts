@@ -1,9 +1,8 @@
 import type { Trace } from '../core/trace/trace.ts';
 import { metricsLine } from './metrics-line.ts';
-import { escapeText } from './surface/escape.ts';
-import { FONT_FAMILY } from './surface/surface.ts';
+import { drawHeader } from './header.ts';
+import { PADDING, svgDocument } from './surface/svg-document.ts';
 import { createSvgSurface } from './surface/svg-surface.ts';
-import { fitText, wrapText } from './surface/text-width.ts';
 import { THEMES, type Theme, type ThemeName } from './theme.ts';
 import { drawTimeline } from './timeline/draw-timeline.ts';
 import type { Frame } from './timeline/frame.ts';
@@ -31,10 +30,7 @@ export interface TimelineOptions {
 }
 
 const DEFAULT_WIDTH = 960;
-const PADDING = 16;
 const GAP = 14;
-const TITLE_SIZE = 15;
-const SUBTITLE_SIZE = 11.5;
 const HEADING_SIZE = 12;
 const LEGEND_GAP = 8;
 
@@ -47,19 +43,8 @@ type Part = (page: Page) => number;
 
 const header =
   (title: string, subtitle: string): Part =>
-  ({ surface, theme, width }) => {
-    surface.text(0, TITLE_SIZE, fitText(title, TITLE_SIZE, width, true), {
-      size: TITLE_SIZE,
-      fill: theme.ink,
-      bold: true,
-    });
-    const lines = wrapText(subtitle, SUBTITLE_SIZE, width);
-    const leading = SUBTITLE_SIZE + 5;
-    for (const [i, line] of lines.entries()) {
-      surface.text(0, TITLE_SIZE + (i + 1) * leading, line, { size: SUBTITLE_SIZE, fill: theme.muted });
-    }
-    return TITLE_SIZE + lines.length * leading + GAP;
-  };
+  ({ surface, theme, width }) =>
+    drawHeader(surface, theme, { title, subtitle }, width) + GAP;
 
 const legend =
   (itemsOf: (theme: Theme) => readonly LegendItem[]): Part =>
@@ -98,19 +83,6 @@ const drawParts = (page: Page, parts: readonly Part[]): number => {
 const defaultTitle = ({ plan, devices, source }: Trace): string =>
   `${plan.schedule} on ${devices.length} ${devices.length === 1 ? 'device' : 'devices'}, ${source}`;
 
-const document = ({ width, theme }: Page, height: number, texts: readonly [string, string], markup: string): string => {
-  const full = [width + 2 * PADDING, Math.ceil(height + PADDING)].map(String) as [string, string];
-  const [title, description] = texts.map(escapeText) as [string, string];
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${full[0]}" height="${full[1]}" \
-viewBox="${-PADDING} 0 ${full.join(' ')}" role="img" font-family="${escapeText(FONT_FAMILY)}" \
-style="font-variant-numeric:tabular-nums">
-<title>${title}</title>
-<desc>${description}</desc>
-<rect x="${-PADDING}" width="100%" height="100%" fill="${theme.paper}"/>
-${markup}
-</svg>`;
-};
-
 /** A trace as one standalone SVG document: timeline, time axis, legends, and memory per device. */
 export const timelineSvg = (trace: Trace, options: TimelineOptions = {}): string => {
   const { title = defaultTitle(trace), subtitle = metricsLine(trace) } = options;
@@ -131,5 +103,8 @@ export const timelineSvg = (trace: Trace, options: TimelineOptions = {}): string
       ? [heading('Memory per device'), legend((theme) => memoryLegend([trace], theme)), memory(bands)]
       : []),
   ]);
-  return document(page, height, [title, subtitle], surface.markup());
+  return svgDocument(
+    { width, height: height - PADDING, paper: page.theme.paper, title, description: subtitle },
+    surface.markup(),
+  );
 };
