@@ -4,34 +4,12 @@
  * else is under way; it ends on all devices at once, a latency per step of the ring after the last flow.
  */
 import { MEMORY_CLASS } from '../../core/cost-model.ts';
-import { communicatorsOf, type Communicators } from '../../core/plan/collectives.ts';
 import { KIND, STREAM } from '../../core/plan/op.ts';
-import type { StagePlacement } from '../../core/plan/plan.ts';
 import { collectiveRow } from './cost-tables.ts';
 import { closeSpan, markPending, openSpan, programOf, seekStream, streamId, type Engine } from './engine.ts';
 import { EVENT, pushEvent } from './event-queue.ts';
 import { changeMemory } from './memory.ts';
 import { endFlow, routeLatencyNs, startFlow } from './network.ts';
-
-export interface CollectiveState {
-  readonly communicators: Communicators;
-  /** By device: its collective stream waits for the others. */
-  readonly isPosted: Uint8Array;
-  /** By communicator: flows of the running collective that have not ended. */
-  readonly flowsLeft: Uint32Array;
-  /** By communicator: latency of the running collective, after its last flow. */
-  readonly latencyNs: Float64Array;
-}
-
-export const createCollectiveState = (stages: readonly StagePlacement[], deviceCount: number): CollectiveState => {
-  const communicators = communicatorsOf(stages);
-  return {
-    communicators,
-    isPosted: new Uint8Array(deviceCount),
-    flowsLeft: new Uint32Array(communicators.members.length),
-    latencyNs: new Float64Array(communicators.members.length),
-  };
-};
 
 /** Slot of a device's ring flow in the network; sends use the slots below. */
 const slotOf = (engine: Engine, device: number): number => engine.network.deviceCount + device;

@@ -6,7 +6,7 @@ import { neighboursOf, type Neighbours } from '../../core/plan/pipelines.ts';
 import { countOps, type Plan, type Program } from '../../core/plan/plan.ts';
 import { createSpanColumns, reserveSpan, type SpanColumns } from '../../core/trace/span-builder.ts';
 import type { OutOfMemory } from '../../core/trace/trace.ts';
-import { createCollectiveState, type CollectiveState } from './collective.ts';
+import { createCollectiveState, type CollectiveState } from './collective-state.ts';
 import { costRow, tabulateCosts, type CostTables } from './cost-tables.ts';
 import { createEventQueue, type EventQueue } from './event-queue.ts';
 import { createLedger, type Ledger } from './ledger.ts';
