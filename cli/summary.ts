@@ -22,10 +22,13 @@ export const metricRows = (simulated: TraceSummary | null, measured: TraceSummar
   return [
     ...METRICS.map(([label, read]) => row(label, read)),
     ...devices.map(({ name }, device) =>
-      row(`peak memory of ${name}`, (summary) => formatBytes(summary.devices[device]!.peakMemoryBytes)),
+      row(`peak memory of ${name}`, (summary) => memoryText(summary.devices[device]!)),
     ),
   ];
 };
+
+const memoryText = ({ peakMemoryBytes, reservedMemoryBytes }: TraceSummary['devices'][number]): string =>
+  formatBytes(peakMemoryBytes) + (reservedMemoryBytes === null ? '' : ` (${formatBytes(reservedMemoryBytes)} reserved)`);
 
 /** The rows as text, without the columns that are empty. */
 export const formatMetrics = (rows: readonly MetricRow[]): string => {

@@ -19,8 +19,11 @@ export interface CollectiveCost {
   readonly calls: number;
 }
 
-/** Classes of device memory the ledger tells apart. */
-export const MEMORY_CLASSES = ['baseWeights', 'adapters', 'gradients', 'optimizer', 'activations', 'transient', 'communication', 'context'] as const;
+/**
+ * Classes of device memory the ledger tells apart. `quantization`: buffers of dequantised weights; `allocator`: what
+ * rounding adds to tensors.
+ */
+export const MEMORY_CLASSES = ['baseWeights', 'adapters', 'gradients', 'optimizer', 'activations', 'transient', 'communication', 'context', 'quantization', 'allocator'] as const;
 export type MemoryClass = (typeof MEMORY_CLASSES)[number];
 export const MEMORY_CLASS = {
   baseWeights: 0,
@@ -31,6 +34,8 @@ export const MEMORY_CLASS = {
   transient: 5,
   communication: 6,
   context: 7,
+  quantization: 8,
+  allocator: 9,
 } as const satisfies Record<MemoryClass, number>;
 
 /**
@@ -52,8 +57,11 @@ export interface CostModel {
   readonly activationBytes: (stage: number, shape: MicrobatchShape) => number;
   /** Alive only while an op of that kind runs. */
   readonly transientBytes: (stage: number, shape: MicrobatchShape) => { readonly forward: number; readonly backward: number };
-  /** Held from the start to the end of the run: frozen weights and runtime context. */
-  readonly residentBytes: (stage: number) => { readonly baseWeights: number; readonly context: number };
+  /**
+   * Held from the start to the end of the run: frozen weights, the runtime's context and the buffer for dequantised
+   * weights (absent: none). Stages of one device share context and buffer.
+   */
+  readonly residentBytes: (stage: number) => ResidentBytes;
   /** Frozen weights beyond a device's own shard, from the start of their all-gather to the end of the pass they are for. */
   readonly gatheredBytes: (stage: number) => number;
   /** Held by one loaded adapter on a stage. */
@@ -61,4 +69,35 @@ export interface CostModel {
     stage: number,
     adapter: number,
   ) => { readonly adapters: number; readonly gradients: number; readonly optimizer: number };
+  /** What the allocator adds to those tensors; absent: nothing. */
+  readonly rounding?: {
+    readonly activationBytes: (stage: number, shape: MicrobatchShape) => number;
+    readonly adapterBytes: (stage: number, adapter: number) => number;
+  };
 }
+
+export interface ResidentBytes {
+  readonly baseWeights: number;
+  readonly context: number;
+  readonly quantization?: number;
+}
+
+/** What all stages of one device hold together from start to end. */
+export const residentBytesOf = (cost: CostModel, stages: readonly number[]): Required<ResidentBytes> => {
+  const held = stages.map((stage) => cost.residentBytes(stage));
+  return {
+    baseWeights: held.reduce((sum, { baseWeights }) => sum + baseWeights, 0),
+    context: Math.max(0, ...held.map(({ context }) => context)),
+    quantization: Math.max(0, ...held.map(({ quantization }) => quantization ?? 0)),
+  };
+};
+
+/** Bytes of one adapter on a stage, rounding included. */
+export const adapterTotalBytes = (cost: CostModel, stage: number, adapter: number): number => {
+  const { adapters, gradients, optimizer } = cost.adapterBytes(stage, adapter);
+  return adapters + gradients + optimizer + (cost.rounding?.adapterBytes(stage, adapter) ?? 0);
+};
+
+/** Bytes kept of a microbatch, rounding included. */
+export const activationTotalBytes = (cost: CostModel, stage: number, shape: MicrobatchShape): number =>
+  cost.activationBytes(stage, shape) + (cost.rounding?.activationBytes(stage, shape) ?? 0);

@@ -1,10 +1,11 @@
-import type { ComputeCost, CostModel } from './cost-model.ts';
+import { activationTotalBytes, type ComputeCost, type CostModel } from './cost-model.ts';
 import type { MicrobatchShape } from './plan/plan.ts';
 
 /** Predicted times and sizes of one microbatch shape on every stage, as plain numbers. */
 export interface ShapeCost {
   readonly forwardNs: readonly number[];
   readonly backwardNs: readonly number[];
+  /** Rounding included. */
   readonly activationBytes: readonly number[];
   /** Alive only while an op runs: the larger one of forward and backward. */
   readonly transientBytes: readonly number[];
@@ -36,7 +37,7 @@ export const memoizeShapeCosts = (
     return (known[number] = {
       forwardNs,
       backwardNs,
-      activationBytes: stages.map((stage) => cost.activationBytes(stage, shape)),
+      activationBytes: stages.map((stage) => activationTotalBytes(cost, stage, shape)),
       transientBytes: stages.map((stage) => {
         const { forward, backward } = cost.transientBytes(stage, shape);
         return Math.max(forward, backward);

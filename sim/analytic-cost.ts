@@ -6,12 +6,23 @@ import type { MicrobatchShape, StagePlacement } from '../core/plan/plan.ts';
 import { tabulateAffine } from '../core/work/affine-work.ts';
 import type { Kernel } from '../core/work/kernel.ts';
 import { gradientCollective, microbatchCollective } from '../core/work/collective.ts';
-import { adapterStateBytes, baseWeightBytes, savedBytes, temporaryBytes, transferBytes } from '../core/work/memory.ts';
+import type { BaseWeights } from '../core/work/frozen-linear.ts';
+import {
+  adapterRoundingBytes,
+  adapterStateBytes,
+  baseWeightBytes,
+  quantizationBytes,
+  savedBytes,
+  savedRoundingBytes,
+  temporaryBytes,
+  transferBytes,
+} from '../core/work/memory.ts';
 import { shapeAsPacked } from '../core/work/packed-shape.ts';
 import { elementBytesOf, stageContents, type StageContent, type WorkSetting } from '../core/work/setting.ts';
 import { backwardWork, forwardWork, stepWork } from '../core/work/stage.ts';
-import { kernelsOf, profileOf as defaultProfileOf, type DeviceProfile } from './device-profile.ts';
-import { createRoofline, kernelTimes, rooflineCost } from './roofline.ts';
+import { kernelsOf, type DeviceProfile } from './device-profile.ts';
+import { profileOf as defaultProfileOf } from './profiles/gpu-profiles.ts';
+import { createRoofline, kernelMeasures, rooflineCost } from './roofline.ts';
 import { featuresOf, WORK_FEATURES } from './work-features.ts';
 
 export interface AnalyticCostOptions {
@@ -21,6 +32,8 @@ export interface AnalyticCostOptions {
   /** Beside each adapter; default: all AdamW. */
   readonly optimizers?: readonly Optimizer[];
   readonly precision: Precision;
+  /** Default `full`. */
+  readonly baseWeights?: BaseWeights;
   readonly stages: readonly StagePlacement[];
   readonly cluster: Cluster;
   /** Default `scores`, as the paper's code. */
@@ -51,8 +64,13 @@ export const analyticCost = (options: AnalyticCostOptions): CostModel => {
     residentBytes: (stage) => ({
       baseWeights: baseWeightBytes(stages[stage]!.setting, contents[stage]!),
       context: stages[stage]!.contextBytes,
+      quantization: quantizationBytes(stages[stage]!.setting, contents[stage]!),
     }),
     adapterBytes: (stage, adapter) => adapterStateBytes(stages[stage]!.setting, contents[stage]!, adapter),
+    rounding: {
+      activationBytes: (stage, shape) => savedRoundingBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),
+      adapterBytes: (stage, adapter) => adapterRoundingBytes(stages[stage]!.setting, contents[stage]!, adapter),
+    },
   };
 };
 
@@ -71,7 +89,7 @@ const stageCost = (options: AnalyticCostOptions, content: StageContent, stage: n
   const profile = (options.profileOf ?? defaultProfileOf)(gpu);
   const setting = settingOf(options, profile);
   const executed = setting.elementwise === 'tfjs' ? shapeAsPacked : unchanged;
-  const { measure, price } = timing(profile, gpu, options.precision);
+  const { measure, price } = timing(profile, gpu, { precision: options.precision, attention: setting.attention });
   const tabulated = (work: typeof forwardWork): ((shape: MicrobatchShape) => ComputeCost) => {
     const table = tabulateAffine((shape) => measure(work(setting, content, shape)));
     return (shape) => price(table(executed(shape)));
@@ -88,14 +106,19 @@ const stageCost = (options: AnalyticCostOptions, content: StageContent, stage: n
 
 const unchanged = (shape: MicrobatchShape): MicrobatchShape => shape;
 
-const settingOf = (options: AnalyticCostOptions, profile: DeviceProfile): WorkSetting => ({
-  model: options.model,
-  adapters: options.adapters,
-  ...(options.optimizers === undefined ? {} : { optimizers: options.optimizers }),
-  elementBytes: elementBytesOf(options.precision),
-  attention: options.attention ?? 'scores',
-  elementwise: options.elementwise ?? kernelsOf(profile),
-});
+/** What work on a device of this profile depends on. */
+export const settingOf = (options: AnalyticCostOptions, profile: DeviceProfile): WorkSetting => {
+  const own = {
+    model: options.model,
+    adapters: options.adapters,
+    ...(options.optimizers === undefined ? {} : { optimizers: options.optimizers }),
+    elementBytes: elementBytesOf(options.precision),
+  };
+  // Our executor has kernels of its own.
+  if (kernelsOf(profile) === 'tfjs') return { ...own, attention: 'scores', elementwise: 'tfjs' };
+  const { baseWeights = 'full', attention = 'scores', elementwise = kernelsOf(profile) } = options;
+  return { ...own, baseWeights, attention, elementwise };
+};
 
 /** Two steps from kernels to time: numbers that are affine in the shape, and what they cost together. */
 interface Timing {
@@ -103,12 +126,12 @@ interface Timing {
   readonly price: (measures: ArrayLike<number>) => ComputeCost;
 }
 
-const timing = (profile: DeviceProfile, gpu: Gpu, precision: Precision): Timing => {
+const timing = (profile: DeviceProfile, gpu: Gpu, mode: Parameters<typeof createRoofline>[2]): Timing => {
   if (profile.kind === 'roofline') {
-    const roofline = createRoofline(profile, gpu, precision);
+    const roofline = createRoofline(profile, gpu, mode);
     return {
-      measure: (kernels) => kernelTimes(roofline, kernels),
-      price: (times) => rooflineCost(roofline, times),
+      measure: kernelMeasures,
+      price: (measures) => rooflineCost(roofline, measures),
     };
   }
   const nsPer = WORK_FEATURES.map((feature) => profile.nsPer[feature].value);

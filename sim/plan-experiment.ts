@@ -1,6 +1,6 @@
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
-import type { Gpu } from '../core/cluster/cluster.ts';
+import type { Cluster, Gpu } from '../core/cluster/cluster.ts';
 import type { CostModel } from '../core/cost-model.ts';
 import { workloadOf, type FileSizes } from '../core/experiment/build-workload.ts';
 import type { Experiment } from '../core/experiment/experiment.ts';
@@ -10,8 +10,9 @@ import type { PlanError } from '../core/planners/plan-error.ts';
 import { planSchedule } from '../core/planners/plan-schedule.ts';
 import { opNs } from '../core/shape-costs.ts';
 import type { Workload } from '../core/workload.ts';
-import { analyticCost } from './analytic-cost.ts';
+import { analyticCost, type AnalyticCostOptions } from './analytic-cost.ts';
 import type { DeviceProfile } from './device-profile.ts';
+import { findExtrapolations } from './extrapolations.ts';
 
 /** A plan together with the predictions it was made from. */
 export interface PlannedExperiment {
@@ -27,51 +28,89 @@ export interface PlanExperimentOptions {
   readonly profileOf?: (gpu: Gpu) => DeviceProfile;
 }
 
-/** Cuts the model into one stage per device and plans the experiment's schedule with predicted times. */
+/**
+ * Cuts the model into one stage per device and plans the experiment's schedule with predicted times. With `recompute:
+ * auto` the stages of a device that lacks memory recompute, one device after the other, until the plan fits or none is left.
+ */
 export const planExperiment = (
   experiment: Experiment,
   { files, profileOf }: PlanExperimentOptions,
 ): E.Either<PlanError, PlannedExperiment> => {
   const workload = workloadOf(experiment, files);
   const costOf = (stages: readonly StagePlacement[]): CostModel => costOfExperiment(experiment, stages, profileOf);
+  const planOn = (stages: readonly StagePlacement[]): E.Either<PlanError, PlannedExperiment> => {
+    const cost = costOf(stages);
+    return pipe(
+      planSchedule({ workload, schedule: experiment.schedule, cluster: experiment.cluster, stages, cost }),
+      E.map((plan) => ({ plan, cost, workload })),
+    );
+  };
+  const { recompute = 'none' } = experiment.schedule;
   const stages = placeStages(experiment, costOf, firstShape(workload));
-  const cost = costOf(stages);
-  return pipe(
-    planSchedule({ workload, schedule: experiment.schedule, cluster: experiment.cluster, stages, cost }),
-    E.map((plan) => ({ plan, cost, workload })),
-  );
+  return recompute === 'auto' ? recomputeWhereNeeded(experiment.cluster, stages, planOn) : planOn(stages);
+};
+
+const recomputeWhereNeeded = (
+  cluster: Cluster,
+  stages: readonly StagePlacement[],
+  planOn: (stages: readonly StagePlacement[]) => E.Either<PlanError, PlannedExperiment>,
+): E.Either<PlanError, PlannedExperiment> => {
+  const planned = planOn(stages);
+  if (E.isRight(planned)) return planned;
+  const short = cluster.devices.findIndex(({ name }) => name === planned.left.device);
+  const isShort = ({ device, recompute }: StagePlacement): boolean => device === short && recompute !== true;
+  return stages.some(isShort)
+    ? recomputeWhereNeeded(cluster, stages.map((stage) => (isShort(stage) ? { ...stage, recompute: true } : stage)), planOn)
+    : planned;
 };
 
 /** Predicted costs of an experiment's ops on the given stages. */
 export const costOfExperiment = (
-  { model, jobs, precision, cluster }: Experiment,
+  experiment: Experiment,
   stages: readonly StagePlacement[],
   profileOf?: (gpu: Gpu) => DeviceProfile,
-): CostModel => {
-  const adapters = jobs.map(({ adapter }) => adapter);
-  const optimizers = jobs.map(({ optimizer }) => optimizer);
-  return analyticCost({ model, adapters, optimizers, precision, cluster, stages, ...(profileOf === undefined ? {} : { profileOf }) });
-};
+): CostModel => analyticCost(costOptions(experiment, stages, profileOf));
+
+/** What the predictions of a plan rest on beyond measured kernels; a sentence each. */
+export const extrapolationsOfPlan = (
+  experiment: Experiment,
+  { stages, shapes }: Plan,
+  profileOf?: (gpu: Gpu) => DeviceProfile,
+): string[] => findExtrapolations(costOptions(experiment, stages, profileOf), shapes);
+
+const costOptions = (
+  { model, jobs, precision, baseWeights, attention, elementwise, cluster }: Experiment,
+  stages: readonly StagePlacement[],
+  profileOf?: (gpu: Gpu) => DeviceProfile,
+): AnalyticCostOptions => ({
+  model,
+  adapters: jobs.map(({ adapter }) => adapter),
+  optimizers: jobs.map(({ optimizer }) => optimizer),
+  precision,
+  baseWeights,
+  attention,
+  ...(elementwise === 'auto' ? {} : { elementwise }),
+  cluster,
+  stages,
+  ...(profileOf === undefined ? {} : { profileOf }),
+});
 
 /** The first microbatch of the first job stands for all when layers are compared with embedding and LM head. */
 const firstShape = ({ adapters }: Workload): MicrobatchShape => ({ parts: [{ adapter: 0, ...adapters[0]!.part(0, 0) }] });
 
 const placeStages = (
-  { model, cluster }: Experiment,
+  { model, cluster, schedule }: Experiment,
   costOf: (stages: readonly StagePlacement[]) => CostModel,
   shape: MicrobatchShape,
 ): StagePlacement[] => {
-  const costs = layerCosts(costOf, shape, model.layerCount);
-  return partitionLayers(costs, cluster.devices.length).map((range, device) => ({ device, ...range }));
+  const recompute = schedule.recompute === 'full' ? { recompute: true } : {};
+  const single = [0, 1, 2].map((layer) => ({ device: 0, firstLayer: layer, endLayer: layer + 1, ...recompute }));
+  const costs = layerCosts(costOf(single), shape, model.layerCount);
+  return partitionLayers(costs, cluster.devices.length).map((range, device) => ({ device, ...range, ...recompute }));
 };
 
 /** Predicted time of a layer, of the embedding and of the LM head, read off three stages of one layer each. */
-const layerCosts = (
-  costOf: (stages: readonly StagePlacement[]) => CostModel,
-  shape: MicrobatchShape,
-  layerCount: number,
-): LayerCosts => {
-  const cost = costOf([0, 1, 2].map((layer) => ({ device: 0, firstLayer: layer, endLayer: layer + 1 })));
+const layerCosts = (cost: CostModel, shape: MicrobatchShape, layerCount: number): LayerCosts => {
   const [first, inner, last] = [0, 1, 2].map(
     (stage) => opNs(cost.forward(stage, shape)) + opNs(cost.backward(stage, shape)),
   ) as [number, number, number];

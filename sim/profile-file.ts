@@ -5,6 +5,7 @@ import { nonEmptyText, nonNegativeNumber } from '../core/leaves.ts';
 import { problem, type Problems } from '../core/problem.ts';
 import { chosen, closed, isRecord, leaf, oneOf, readStructure } from '../core/structure.ts';
 import type { CalibratedProfile, DeviceProfile, Figure, RooflineProfile } from './device-profile.ts';
+import { ELEMENTWISE_TABLE, GEMM_TABLE } from './table-file.ts';
 import type { WorkFeature } from './work-features.ts';
 
 const figureOf = (value: z.ZodType<number>): z.ZodType<Figure> =>
@@ -40,11 +41,16 @@ const ROOFLINE: z.ZodType<RooflineProfile> = closed({
   name: nonEmptyText,
   elementwise: oneOf(['eager', 'fused', 'tfjs'] as const),
   gemmEfficiency: sharePerPrecision,
+  int8Efficiency: share,
+  adapterEfficiency: share,
   attentionEfficiency: sharePerPrecision,
+  flashEfficiency: sharePerPrecision,
   memoryEfficiency: share,
   minimumKernelNs: figure,
   launch: closed({ kind: oneOf(['asynchronous', 'synchronous'] as const), perKernelNs: figure }),
   contextBytes: figure,
+  gemmTable: z.exactOptional(GEMM_TABLE),
+  elementwiseTable: z.exactOptional(ELEMENTWISE_TABLE),
 });
 
 const PROFILE = chosen<DeviceProfile>((value) => (isRecord(value) && value.kind === 'roofline' ? ROOFLINE : CALIBRATED));

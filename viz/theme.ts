@@ -77,6 +77,8 @@ export const LIGHT: Theme = {
     activations: '#5fb3a8',
     transient: '#a8d8cf',
     communication: '#1f6f68',
+    quantization: '#c98a3d',
+    allocator: '#e3c9a2',
   },
 };
 
@@ -100,6 +102,8 @@ export const DARK: Theme = {
     activations: '#3f948a',
     transient: '#235a54',
     communication: '#9fdcd2',
+    quantization: '#b57a34',
+    allocator: '#7d6340',
   },
 };
 

@@ -14,6 +14,7 @@ import { costOfExperiment, planExperiment } from '../../sim/plan-experiment.ts';
 import { timelineSvg } from '../../viz/timeline-svg.ts';
 import { badFiles, badInput, doesNotFit, type Failure } from '../failure.ts';
 import { asSeenFrom, readText } from '../../exec/run/open-experiment.ts';
+import { noteExtrapolations } from '../extrapolation-notes.ts';
 import { formatPlanFile, readPlanFile, type PlanFile } from '../plan-file.ts';
 import { openProfile, openProfiled, profileOption, type ProfileFlags } from '../profile-option.ts';
 import { provenance } from '../provenance.ts';
@@ -54,7 +55,10 @@ const planFromExperiment = (path: string, flags: SimulateFlags): TE.TaskEither<F
             if (flags.json === true) printJson(misfitJson(experiment.schedule.type, error));
             return doesNotFit(error);
           },
-          ({ plan, cost }) => ({ experiment, plan, cost }),
+          ({ plan, cost }) => {
+            noteExtrapolations(experiment, plan, options);
+            return { experiment, plan, cost };
+          },
         ),
       ),
     ),
@@ -68,6 +72,7 @@ const openPlan = (path: string, flags: SimulateFlags): TE.TaskEither<Failure, Pr
     TE.map(({ profile, file }) => {
       const experiment = { ...file.experiment, cluster: calibrateLinks(file.experiment.cluster, profile) };
       const { profileOf } = profileOption(profile);
+      noteExtrapolations(experiment, file.plan, profileOption(profile));
       return { experiment, plan: file.plan, cost: costOfExperiment(experiment, file.plan.stages, profileOf) };
     }),
   );

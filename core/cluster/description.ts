@@ -10,6 +10,11 @@ export interface InterconnectDescription {
   readonly type: InterconnectType;
   readonly bytesPerSecond: number;
   readonly latencyNs: Nanoseconds;
+  /**
+   * PCIe without peer-to-peer: transfers go through host memory, which copies this many bytes a second for all devices
+   * together; each transfer is copied into it and out of it. Absent: devices write to each other.
+   */
+  readonly hostBytesPerSecond?: number;
 }
 
 /** Bandwidth of one machine in one direction, and latency of one transfer. */

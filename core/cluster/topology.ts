@@ -1,8 +1,9 @@
 /**
  * Links of a cluster. Every device has one link out of it and one into it, which all its transfers inside the machine
  * share: PCIe up and down, or NVLink's egress and ingress. Every machine has one link out to the network and one in.
- * The way to the network leads over PCIe but not over NVLink. Outgoing links carry the latency, so a transfer pays it
- * once.
+ * The way to the network leads over PCIe but not over NVLink. Without peer-to-peer all transfers inside a machine also
+ * share its host memory, which holds half as many bytes a second as it copies: each comes in and goes out. Outgoing links
+ * carry the latency, so a transfer pays it once.
  */
 import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
@@ -72,9 +73,25 @@ const linkMachines = ({ machines, network }: ClusterDescription, links: Link[]):
     ? []
     : machines.map(({ name }) => addPair(links, [`${name} network up`, `${name} network down`], network));
 
-const route = (from: DeviceEnds, to: DeviceEnds, machines: readonly LinkPair[]): number[] => {
+/** Link through the host memory of every machine that needs it. */
+const linkHosts = ({ machines }: ClusterDescription, links: Link[]): (number | null)[] =>
+  machines.map(({ name, interconnect, deviceCount }) => {
+    const copied = interconnect?.hostBytesPerSecond;
+    if (copied === undefined || deviceCount < 2) return null;
+    return links.push({ name: `${name} host memory`, bytesPerSecond: copied / 2, latencyNs: NO_LATENCY }) - 1;
+  });
+
+interface SharedLinks {
+  readonly hosts: readonly (number | null)[];
+  readonly machines: readonly LinkPair[];
+}
+
+const route = (from: DeviceEnds, to: DeviceEnds, { hosts, machines }: SharedLinks): number[] => {
   if (from === to) return [];
-  if (from.machine === to.machine) return [from.links!.out, to.links!.in];
+  if (from.machine === to.machine) {
+    const host = hosts[from.machine] ?? null;
+    return [from.links!.out, ...(host === null ? [] : [host]), to.links!.in];
+  }
   const up = from.interconnect === 'pcie' ? [from.links!.out] : [];
   const down = to.interconnect === 'pcie' ? [to.links!.in] : [];
   return [...up, machines[from.machine]!.out, machines[to.machine]!.in, ...down];
@@ -93,6 +110,9 @@ const findProblems = ({ machines, network }: ClusterDescription): Problem[] => {
     if (count > 1 && interconnect === null) {
       problems.push(problem(`machines[${index}].interconnect`, `is missing; nothing connects the ${count} devices`));
     }
+    if (interconnect !== null && interconnect.type !== 'pcie' && interconnect.hostBytesPerSecond !== undefined) {
+      problems.push(problem(`machines[${index}].interconnect.hostMemory`, `is for pcie; ${interconnect.type} has its own way`));
+    }
     if (machines.findIndex((machine) => machine.name === name) < index) {
       problems.push(problem(`machines[${index}].name`, `is ${JSON.stringify(name)}, the name of another machine`));
     }
@@ -107,7 +127,7 @@ export const buildCluster = (description: ClusterDescription): E.Either<Problems
   const devices = nameDevices(description);
   const links: Link[] = [];
   const ends = linkDevices(devices, description.machines, links);
-  const machines = linkMachines(description, links);
-  const routes = ends.map((from) => ends.map((to) => route(from, to, machines)));
+  const shared = { hosts: linkHosts(description, links), machines: linkMachines(description, links) };
+  const routes = ends.map((from) => ends.map((to) => route(from, to, shared)));
   return E.right({ name: description.name, devices, links, routes });
 };

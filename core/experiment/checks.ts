@@ -1,9 +1,10 @@
 /** Checks that need more than one part of an experiment. */
 import type { Cluster } from '../cluster/cluster.ts';
+import { GPU_PRESETS } from '../cluster/gpus.ts';
 import type { Job } from '../job.ts';
 import { linearShape, type Model } from '../model/model.ts';
 import { problem, show, type Problem } from '../problem.ts';
-import type { Schedule } from './experiment.ts';
+import type { Experiment, Schedule } from './experiment.ts';
 
 /** A job that could be read, and its place in the file. */
 export interface PlacedJob {
@@ -75,4 +76,17 @@ export const checkStages = (cluster: Cluster, model: Model): Problem[] => {
   return [
     problem('cluster', `has ${count} devices; expected at most ${model.layerCount}, one for each layer of the model`),
   ];
+};
+
+const EXECUTOR_KERNELS = { baseWeights: 'full', attention: 'scores', elementwise: 'auto' } as const;
+
+/** TensorFlow.js on a CPU core runs this project's own kernels, which leave no choice. */
+export const checkKernels = (chosen: Pick<Experiment, keyof typeof EXECUTOR_KERNELS>, cluster: Cluster): Problem[] => {
+  const cpu = GPU_PRESETS.get('cpu-wasm')!.name;
+  if (cluster.devices.every(({ gpu }) => gpu.name !== cpu)) return [];
+  return Object.entries(EXECUTOR_KERNELS)
+    .filter(([key, only]) => chosen[key as keyof typeof EXECUTOR_KERNELS] !== only)
+    .map(([key, only]) =>
+      problem(key, `is ${chosen[key as keyof typeof EXECUTOR_KERNELS]}; a cpu-wasm device has ${only} only`),
+    );
 };

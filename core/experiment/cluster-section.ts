@@ -44,13 +44,16 @@ const speed = {
   latency: quantityFromZero(TIME),
 };
 
-const interconnect = closed({ type: oneOf(INTERCONNECT_TYPES), ...speed }).transform(
-  ({ type, bandwidth, latency }) => ({
-    type,
-    bytesPerSecond: bandwidth,
-    latencyNs: latency as Nanoseconds,
-  }),
-);
+const interconnect = closed({
+  type: oneOf(INTERCONNECT_TYPES),
+  ...speed,
+  hostMemory: positiveQuantity(TRANSFER_RATE).optional(),
+}).transform(({ type, bandwidth, latency, hostMemory }) => ({
+  type,
+  bytesPerSecond: bandwidth,
+  latencyNs: latency as Nanoseconds,
+  ...(hostMemory === undefined ? {} : { hostBytesPerSecond: hostMemory }),
+}));
 
 const network = closed(speed).transform(({ bandwidth, latency }) => ({
   bytesPerSecond: bandwidth,

@@ -29,6 +29,9 @@ const describeSpeed = ({ bytesPerSecond, latencyNs }: NetworkDescription) => ({
 const describeInterconnect = (interconnect: InterconnectDescription) => ({
   type: interconnect.type,
   ...describeSpeed(interconnect),
+  ...(interconnect.hostBytesPerSecond === undefined
+    ? {}
+    : { hostMemory: quantityText(interconnect.hostBytesPerSecond, TRANSFER_RATE) }),
 });
 
 const describeCluster = ({ name, machines, network }: ClusterDescription) => ({
@@ -42,8 +45,12 @@ const describeCluster = ({ name, machines, network }: ClusterDescription) => ({
   network: network === null ? null : describeSpeed(network),
 });
 
-const describeSchedule = ({ type, microbatches, ...lorappOptions }: Schedule) =>
-  type === 'lorapp' ? { type, microbatches, ...lorappOptions } : { type, microbatches };
+const describeSchedule = ({ type, microbatches, recompute = 'none', ...lorappOptions }: Schedule) => ({
+  type,
+  microbatches,
+  recompute,
+  ...(type === 'lorapp' ? lorappOptions : {}),
+});
 
 const describeData = ({ kind: _kind, ...data }: JobData) => data;
 
@@ -73,6 +80,9 @@ export const describeExperiment = (experiment: Experiment) => ({
   name: experiment.name,
   model: experiment.modelSource.kind === 'folder' ? folderText(experiment.modelSource.path) : experiment.model.name,
   precision: experiment.precision,
+  baseWeights: experiment.baseWeights,
+  attention: experiment.attention,
+  elementwise: experiment.elementwise,
   cluster: describeCluster(experiment.clusterDescription),
   schedule: describeSchedule(experiment.schedule),
   checkpoint: experiment.checkpoint,

@@ -6,9 +6,10 @@ import type { Precision } from '../cluster/cluster.ts';
 import { nonEmptyText, wholeNumber } from '../leaves.ts';
 import { formatProblems, problem, show, type Problem, type Problems } from '../problem.ts';
 import { closed, isRecord, leaf, oneOf, readStructure } from '../structure.ts';
-import { checkJob, checkNames, checkSchedule, checkStages, type PlacedJob } from './checks.ts';
+import { checkJob, checkKernels, checkNames, checkSchedule, checkStages, type PlacedJob } from './checks.ts';
 import { readCluster, type ClusterSection } from './cluster-section.ts';
-import type { Experiment, Schedule } from './experiment.ts';
+import { BASE_WEIGHTS } from '../work/frozen-linear.ts';
+import { ATTENTION_KERNELS, ELEMENTWISE_KERNELS, type Experiment, type Schedule } from './experiment.ts';
 import { readJob, type JobSection } from './job-section.ts';
 import { readModel, type ExperimentContext, type ModelSection } from './model-section.ts';
 import { readSchedule } from './schedule-section.ts';
@@ -20,6 +21,9 @@ const PRECISIONS = ['fp32', 'tf32', 'bf16', 'fp16'] as const satisfies readonly 
 const fileSchema = closed({
   name: nonEmptyText,
   precision: oneOf(PRECISIONS).default('fp32'),
+  baseWeights: oneOf(BASE_WEIGHTS).default('full'),
+  attention: oneOf(ATTENTION_KERNELS).default('scores'),
+  elementwise: oneOf(ELEMENTWISE_KERNELS).default('auto'),
   model: z.unknown().optional(),
   cluster: z.unknown().optional(),
   schedule: z.unknown().optional(),
@@ -65,8 +69,9 @@ const readSections = (value: Written, context: ExperimentContext, keep: Keep): S
   return { file, model, cluster, schedule, jobs, jobCount: written.length };
 };
 
-const checkSections = ({ model, cluster, schedule, jobs, jobCount }: Sections): Problem[] => [
+const checkSections = ({ file, model, cluster, schedule, jobs, jobCount }: Sections): Problem[] => [
   ...checkNames(jobs),
+  ...(file === null || cluster === null ? [] : checkKernels(file, cluster.cluster)),
   ...(schedule === null ? [] : checkSchedule(schedule, jobs, jobCount)),
   ...(model === null ? [] : jobs.flatMap((job) => checkJob(job, model.model))),
   ...(model === null || cluster === null ? [] : checkStages(cluster.cluster, model.model)),
@@ -77,6 +82,9 @@ const joinSections = ({ file, model, cluster, schedule, jobs }: Sections): Exper
   model: model!.model,
   modelSource: model!.source,
   precision: file!.precision,
+  baseWeights: file!.baseWeights,
+  attention: file!.attention,
+  elementwise: file!.elementwise,
   cluster: cluster!.cluster,
   clusterDescription: cluster!.description,
   schedule: schedule!,

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { wholeNumber } from '../leaves.ts';
 import { problem, type Problem, type Problems } from '../problem.ts';
 import { closed, inside, isRecord, leaf, oneOf, readStructure } from '../structure.ts';
-import { SCHEDULE_NAMES, type Schedule } from './experiment.ts';
+import { RECOMPUTE, SCHEDULE_NAMES, type Schedule } from './experiment.ts';
 
 const ORDERS = ['1f1b', 'gpipe'] as const satisfies readonly Schedule['order'][];
 const RELEASES = ['staggered', 'greedy'] as const satisfies readonly Schedule['release'][];
@@ -23,6 +23,7 @@ const scheduleSchema = closed({
   release: oneOf(RELEASES).default('staggered'),
   groups: autoOr(1).default('auto'),
   extraInFlight: autoOr(0).default('auto'),
+  recompute: oneOf(RECOMPUTE).default('none'),
 });
 
 /** Options of `Schedule` that mean nothing to the other schedules. */

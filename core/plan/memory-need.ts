@@ -1,4 +1,4 @@
-import { MEMORY_CLASSES, type CostModel, type MemoryClass } from '../cost-model.ts';
+import { MEMORY_CLASSES, residentBytesOf, type CostModel, type MemoryClass } from '../cost-model.ts';
 import { KIND } from './op.ts';
 import type { Plan } from './plan.ts';
 
@@ -19,12 +19,8 @@ const total = (ledger: Ledger): number => MEMORY_CLASSES.reduce((sum, name) => s
 /** Walks one device's program and returns its peak. */
 export const memoryNeed = (plan: Plan, cost: CostModel, device: number): MemoryNeed => {
   const program = plan.programs[device]!;
-  const held = emptyLedger();
-  for (const [stage, { device: home }] of plan.stages.entries()) {
-    if (home !== device) continue;
-    held.baseWeights += cost.residentBytes(stage).baseWeights;
-    held.context = Math.max(held.context, cost.residentBytes(stage).context);
-  }
+  const stages = [...plan.stages.keys()].filter((stage) => plan.stages[stage]!.device === device);
+  const held: Ledger = { ...emptyLedger(), ...residentBytesOf(cost, stages) };
   const changesOf = createChanges(plan, cost);
   let peak: MemoryNeed = { totalBytes: total(held), byClass: { ...held }, position: 0 };
   for (let position = 0; position < program.length; position++) {
@@ -59,29 +55,33 @@ const createChanges = (plan: Plan, cost: CostModel): ((kind: number, stage: numb
   const gathersAgain = plan.programs.some(({ kind }) => kind.includes(KIND.allGatherBackward));
   const gathers = plan.programs.some(({ kind }) => kind.includes(KIND.allGatherForward));
   const gathered = (stage: number): Bytes => (gathers ? { baseWeights: cost.gatheredBytes(stage) } : NONE);
+  const adapter = (stage: number, operand: number): Bytes => ({
+    ...cost.adapterBytes(stage, operand),
+    allocator: cost.rounding?.adapterBytes(stage, operand) ?? 0,
+  });
   return (kind, stage, operand) => {
     switch (kind) {
       case KIND.load:
-        return { before: cost.adapterBytes(stage, operand), during: NONE, after: NONE };
+        return { before: adapter(stage, operand), during: NONE, after: NONE };
       case KIND.release:
-        return { before: NONE, during: NONE, after: cost.adapterBytes(stage, operand) };
+        return { before: NONE, during: NONE, after: adapter(stage, operand) };
       case KIND.allGatherForward:
       case KIND.allGatherBackward:
         return { before: gathered(stage), during: NONE, after: NONE };
       case KIND.forward: {
-        const { activations, forward } = sizeOf(stage, shapes[operand]!);
+        const { saved, forward } = sizeOf(stage, shapes[operand]!);
         const evaluated = forwardOnly[operand] === 1;
         const after = gathersAgain || evaluated ? gathered(stage) : NONE;
-        return { before: evaluated ? NONE : { activations }, during: { transient: forward }, after };
+        return { before: evaluated ? NONE : saved, during: { transient: forward }, after };
       }
       case KIND.backward: {
-        const { activations, backward } = sizeOf(stage, shapes[operand]!);
-        return { before: NONE, during: { transient: backward }, after: { activations, ...gathered(stage) } };
+        const { saved, backward } = sizeOf(stage, shapes[operand]!);
+        return { before: NONE, during: { transient: backward }, after: { ...saved, ...gathered(stage) } };
       }
       case KIND.backwardInput:
         return { before: NONE, during: { transient: sizeOf(stage, shapes[operand]!).backward }, after: NONE };
       case KIND.backwardWeight:
-        return { before: NONE, during: NONE, after: { activations: sizeOf(stage, shapes[operand]!).activations, ...gathered(stage) } };
+        return { before: NONE, during: NONE, after: { ...sizeOf(stage, shapes[operand]!).saved, ...gathered(stage) } };
       default:
         return { before: NONE, during: NONE, after: NONE };
     }
@@ -89,7 +89,7 @@ const createChanges = (plan: Plan, cost: CostModel): ((kind: number, stage: numb
 };
 
 interface Sizes {
-  readonly activations: number;
+  readonly saved: Bytes;
   readonly forward: number;
   readonly backward: number;
 }
@@ -98,7 +98,10 @@ const memoizeSizes = (plan: Plan, cost: CostModel): ((stage: number, shape: numb
   const known: (Sizes | undefined)[] = [];
   return (stage, shape) =>
     (known[stage * plan.shapes.length + shape] ??= {
-      activations: cost.activationBytes(stage, plan.shapes[shape]!),
+      saved: {
+        activations: cost.activationBytes(stage, plan.shapes[shape]!),
+        allocator: cost.rounding?.activationBytes(stage, plan.shapes[shape]!) ?? 0,
+      },
       ...cost.transientBytes(stage, plan.shapes[shape]!),
     });
 };

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { undisturbedTransferNs } from '../cluster/route.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { CostModel } from '../cost-model.ts';
+import { adapterTotalBytes, residentBytesOf, type CostModel } from '../cost-model.ts';
 import type { Schedule } from '../experiment/experiment.ts';
 import { lowerTransfers } from '../plan/lower-transfers.ts';
 import { largestClass, memoryNeed } from '../plan/memory-need.ts';
@@ -82,11 +82,10 @@ const lorappProblem = (request: PlanRequest, transferNs: TransferNs): LorappProb
 
 /** What a stage's device has left beside frozen weights, context and all adapters of the run. */
 const memoryBudget = ({ workload, cluster, stages, cost }: PlanRequest, stage: number): number => {
-  const resident = cost.residentBytes(stage);
-  const adapterBytes = workload.adapters
-    .map((_, adapter) => cost.adapterBytes(stage, adapter))
-    .reduce((sum, { adapters, gradients, optimizer }) => sum + adapters + gradients + optimizer, 0);
-  return cluster.devices[stages[stage]!.device]!.gpu.memoryBytes - resident.baseWeights - resident.context - adapterBytes;
+  const { baseWeights, context, quantization } = residentBytesOf(cost, [stage]);
+  const adapterBytes = workload.adapters.reduce((sum, _, adapter) => sum + adapterTotalBytes(cost, stage, adapter), 0);
+  const { memoryBytes } = cluster.devices[stages[stage]!.device]!.gpu;
+  return memoryBytes - baseWeights - context - quantization - adapterBytes;
 };
 
 /** The first device whose program needs more than it has. */

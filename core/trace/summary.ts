@@ -3,6 +3,7 @@ import { STREAM } from '../plan/op.ts';
 import { toSeconds } from '../units.ts';
 import { bubbleRatio, busyNs, completionNs, makespanNs, tokensPerSecond } from './metrics.ts';
 import { peakMemory } from './peak-memory.ts';
+import { reservedBytes } from './reserved-memory.ts';
 import type { Trace } from './trace.ts';
 
 /** A trace in a few numbers, in seconds and bytes, as the command line prints them. */
@@ -16,6 +17,8 @@ export interface TraceSummary {
   readonly devices: readonly {
     readonly name: string;
     readonly peakMemoryBytes: number;
+    /** What PyTorch's allocator would have reserved for it; null for a measured run, which has an allocator of its own. */
+    readonly reservedMemoryBytes: number | null;
     readonly capacityBytes: number;
     readonly busySeconds: number;
   }[];
@@ -27,6 +30,7 @@ export interface TraceSummary {
 export const summarize = (trace: Trace): TraceSummary => {
   const { plan, devices, outOfMemory } = trace;
   const peaks = peakMemory(trace);
+  const reserved = trace.source === 'simulated' ? reservedBytes(trace) : null;
   const busy = busyNs(trace);
   const completions = completionNs(trace);
   return {
@@ -38,6 +42,7 @@ export const summarize = (trace: Trace): TraceSummary => {
     devices: devices.map(({ name, capacityBytes }, device) => ({
       name,
       peakMemoryBytes: peaks[device]!.bytes,
+      reservedMemoryBytes: reserved?.[device] ?? null,
       capacityBytes,
       busySeconds: toSeconds(busy[device]!),
     })),

@@ -1,4 +1,4 @@
-import type { ElementwiseKernel } from './kernel.ts';
+import type { ElementwiseForm, ElementwiseKernel } from './kernel.ts';
 import type { WorkSetting } from './setting.ts';
 
 /** Memory-bound pieces of a layer; `Backward` is the input gradient only, weights being frozen. */
@@ -81,6 +81,16 @@ const TABLES: Readonly<Record<WorkSetting['elementwise'], Readonly<Record<Elemen
   tfjs: TFJS,
 };
 
+/** Pieces that have a fused kernel of their own in the measured tables. */
+const FORMS: Readonly<Partial<Record<ElementwisePiece, ElementwiseForm>>> = {
+  norm: 'norm',
+  normBackward: 'norm',
+  rope: 'rope',
+  ropeBackward: 'rope',
+  swiglu: 'activation',
+  swigluBackward: 'activation',
+};
+
 /** `times` executions of a memory-bound piece on tensors of `elements` elements. */
 export const elementwise = (
   setting: WorkSetting,
@@ -91,6 +101,7 @@ export const elementwise = (
   const { launches, passes } = TABLES[setting.elementwise][piece];
   return {
     kind: 'elementwise',
+    form: setting.elementwise === 'fused' ? (FORMS[piece] ?? 'plain') : 'plain',
     bytes: times * passes * elements * setting.elementBytes,
     count: times * launches,
   };

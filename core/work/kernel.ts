@@ -15,6 +15,8 @@ export interface Gemm {
   /** Bytes that one launch reads and writes. */
   readonly bytes: number;
   readonly count: number;
+  /** Arithmetic of the product; absent: that of the run's precision. */
+  readonly arithmetic?: 'int8';
 }
 
 /** `count` launches that together compute one attention over rows of any lengths. */
@@ -27,9 +29,13 @@ export interface AttentionKernel {
   readonly count: number;
 }
 
+/** Memory-bound kernels that are measured apart; `plain` is every other one. */
+export type ElementwiseForm = 'plain' | 'norm' | 'activation' | 'rope';
+
 /** `count` memory-bound launches that together move `bytes`. */
 export interface ElementwiseKernel {
   readonly kind: 'elementwise';
+  readonly form: ElementwiseForm;
   readonly bytes: number;
   readonly count: number;
 }

@@ -2,8 +2,9 @@ import { linearShape, type ModuleName } from '../model/model.ts';
 import type { MicrobatchShape } from '../plan/plan.ts';
 import { attentionBackward, attentionForward } from './attention.ts';
 import { elementwise } from './elementwise.ts';
+import { frozenBackward, frozenForward } from './frozen-linear.ts';
 import type { Kernel } from './kernel.ts';
-import { adaptedModules, gemm, loraBackward, loraForward } from './lora.ts';
+import { adaptedModules, loraBackward, loraForward } from './lora.ts';
 import { shapeSize, type WorkSetting } from './setting.ts';
 
 /** Modules of a layer in the order data passes them; those of one row read the same input. */
@@ -17,7 +18,7 @@ export const layerForward = (setting: WorkSetting, shape: MicrobatchShape): Kern
   const { hiddenSize, intermediateSize } = setting.model;
   const size = shapeSize(shape);
   const linear = (module: ModuleName): Kernel[] => [
-    frozenProduct(setting, module, size.tokens),
+    ...frozenProduct(setting, module, size.tokens),
     ...loraForward(setting, module, shape),
   ];
   return [
@@ -66,19 +67,20 @@ export const layerBackward = (setting: WorkSetting, shape: MicrobatchShape, inpu
   ];
 };
 
-const frozenProduct = (setting: WorkSetting, module: ModuleName, tokens: number): Kernel => {
+const frozenProduct = (setting: WorkSetting, module: ModuleName, tokens: number): Kernel[] => {
   const { inputSize, outputSize } = linearShape(setting.model, module);
-  return gemm(setting, 'frozen', { m: tokens, n: outputSize, k: inputSize });
+  return frozenForward(setting, { m: tokens, n: outputSize, k: inputSize });
 };
 
 /** ∇x = ∇h·Wᵀ of modules that share their input, summed. */
 const inputGradients = (setting: WorkSetting, modules: readonly ModuleName[], tokens: number): Kernel[] => {
-  const products = modules.map((module) => {
+  const products = modules.flatMap((module) => {
     const { inputSize, outputSize } = linearShape(setting.model, module);
-    return gemm(setting, 'frozen', { m: tokens, n: inputSize, k: outputSize });
+    return frozenBackward(setting, { m: tokens, n: inputSize, k: outputSize });
   });
+  const width = linearShape(setting.model, modules[0]!).inputSize;
   const sums = modules.length - 1;
-  return sums === 0 ? products : [...products, elementwise(setting, 'add', tokens * products[0]!.n, sums)];
+  return sums === 0 ? products : [...products, elementwise(setting, 'add', tokens * width, sums)];
 };
 
 const queryAndKeyWidth = ({ model }: WorkSetting): number =>

@@ -2,15 +2,10 @@ import type { Adapter } from '../job.ts';
 import { linearShape, MODULE_NAMES, type ModuleName } from '../model/model.ts';
 import type { MicrobatchShape, ShapePart } from '../plan/plan.ts';
 import { elementwise } from './elementwise.ts';
-import type { Gemm, Kernel } from './kernel.ts';
+import { frozenBackward, frozenForward } from './frozen-linear.ts';
+import { gemm } from './gemm.ts';
+import type { Kernel } from './kernel.ts';
 import { adapterOf, type WorkSetting } from './setting.ts';
-
-/** A dense product on elements of the setting's size: both factors and the result move once. */
-export const gemm = (
-  setting: WorkSetting,
-  weight: Gemm['weight'],
-  { m, n, k }: { readonly m: number; readonly n: number; readonly k: number },
-): Gemm => ({ kind: 'gemm', weight, m, n, k, bytes: setting.elementBytes * (m * k + k * n + m * n), count: 1 });
 
 /** Low-rank products of every adapter of a shape on its own rows of one module: x·A, then ·B, added to the output. */
 export const loraForward = (setting: WorkSetting, module: ModuleName, shape: MicrobatchShape): Kernel[] =>
@@ -30,7 +25,7 @@ const doraForward = (setting: WorkSetting, module: ModuleName, { dropout }: Adap
   const { inputSize, outputSize } = linearShape(setting.model, module);
   return [
     elementwise(setting, 'add', tokens * outputSize, 3),
-    ...(dropout > 0 ? [gemm(setting, 'frozen', { m: tokens, n: outputSize, k: inputSize })] : []),
+    ...(dropout > 0 ? frozenForward(setting, { m: tokens, n: outputSize, k: inputSize }) : []),
   ];
 };
 
@@ -56,7 +51,7 @@ export const loraBackward = (
       elementwise(setting, 'add', rank * (inputSize + outputSize)),
       ...(adapter.type === 'dora' ? [elementwise(setting, 'add', tokens * outputSize, 3)] : []),
       ...(adapter.type === 'dora' && adapter.dropout > 0 && inputGradient
-        ? [gemm(setting, 'frozen', { m: tokens, n: inputSize, k: outputSize })]
+        ? frozenBackward(setting, { m: tokens, n: inputSize, k: outputSize })
         : []),
       ...(inputGradient
         ? [
@@ -74,10 +69,14 @@ const drawMask = (setting: WorkSetting, elements: number): Kernel[] =>
 
 /** Trained parameters of one adapter in one layer, over its target modules. */
 export const adapterLayerParameters = (setting: Pick<WorkSetting, 'model'>, adapter: Adapter): number =>
-  sumOverTargets(setting, adapter, ({ inputSize, outputSize }) => {
-    const { type, rank } = adapter;
-    if (type === 'vera') return rank + outputSize;
-    return rank * (inputSize + outputSize) + (type === 'dora' ? outputSize : 0);
+  adapterLayerTensors(setting, adapter).reduce((sum, elements) => sum + elements, 0);
+
+/** Elements of each trained tensor of one adapter in one layer. */
+export const adapterLayerTensors = ({ model }: Pick<WorkSetting, 'model'>, { type, rank, targetModules }: Adapter): number[] =>
+  targetModules.flatMap((module) => {
+    const { inputSize, outputSize } = linearShape(model, module);
+    if (type === 'vera') return [rank, outputSize];
+    return [rank * inputSize, rank * outputSize, ...(type === 'dora' ? [outputSize] : [])];
   });
 
 /** Frozen values that an adapter brings to every stage: VeRA's projections, cut to each target module. */

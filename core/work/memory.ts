@@ -1,7 +1,8 @@
-import { embeddingParameters, layerParameters, linearShape, MODULE_NAMES, type Model, type ModuleName } from '../model/model.ts';
+import { embeddingParameters, layerLinearParameters, layerParameters, linearShape, MODULE_NAMES, type Model, type ModuleName } from '../model/model.ts';
 import type { MicrobatchShape } from '../plan/plan.ts';
 import { scoreElements } from './attention.ts';
-import { adaptedModules, adapterFrozenParameters, adapterLayerParameters } from './lora.ts';
+import { dequantisedBytes, frozenLinearBytes, quantisedProductBytes } from './frozen-linear.ts';
+import { adaptedModules, adapterFrozenParameters, adapterLayerParameters, adapterLayerTensors } from './lora.ts';
 import { adapterOf, headTokens, shapeSize, type StageContent, type WorkSetting } from './setting.ts';
 
 /** Bytes of hidden states, or of their gradients, between two stages. */
@@ -13,13 +14,16 @@ export const baseWeightBytes = (setting: WorkSetting, content: StageContent): nu
   const { model } = setting;
   if (setting.elementwise === 'tfjs') return setting.elementBytes * executorWeights(setting, content);
   const separateHead = content.head && !(model.tiedEmbeddings && content.embedding);
-  const parameters =
-    content.layerCount * layerParameters(model) +
+  const unquantised =
+    content.layerCount * (layerParameters(model) - layerLinearParameters(model)) +
     (content.embedding ? embeddingParameters(model) : 0) +
     (separateHead ? embeddingParameters(model) : 0) +
     (content.head ? model.hiddenSize : 0);
-  return parameters * setting.elementBytes;
+  return unquantised * setting.elementBytes + content.layerCount * frozenLinearBytes(setting);
 };
+
+/** Bytes of the buffers in which a stage dequantises its weights; 0 where they are not quantised. */
+export const quantizationBytes = dequantisedBytes;
 
 /**
  * Elements of a stage's frozen tensors in the executor: every product's weight in both orientations, because the wasm
@@ -59,8 +63,25 @@ export const adapterStateBytes = (
   const held = adapterOf(setting, { adapter });
   const parameters = content.layerCount * adapterLayerParameters(setting, held);
   const frozen = adapterFrozenParameters(setting, held);
-  return { adapters: 4 * (parameters + frozen), gradients: 4 * parameters, optimizer: 4 * optimizerVectors(setting, adapter) * parameters };
+  const optimizer = FLOAT * optimizerVectors(setting, adapter) * parameters;
+  return { adapters: FLOAT * (parameters + frozen), gradients: FLOAT * parameters, optimizer };
 };
+
+/** What the allocator adds to the adapter's weights, gradients and optimizer vectors, each a tensor of its own. */
+export const adapterRoundingBytes = (setting: WorkSetting, content: StageContent, adapter: number): number => {
+  const tensors = adapterLayerTensors(setting, adapterOf(setting, { adapter })).map((elements) => FLOAT * elements);
+  return content.layerCount * (2 + optimizerVectors(setting, adapter)) * roundingOf(setting, tensors);
+};
+
+const FLOAT = 4;
+/** PyTorch's CUDA allocator hands out multiples of this (c10/cuda/CUDACachingAllocator, kMinBlockSize). */
+const ALLOCATION_BYTES = 512;
+
+/** Bytes that tensors of these sizes take up beyond their own when each is rounded up; the executor's heap is not so coarse. */
+const roundingOf = ({ elementwise }: WorkSetting, tensors: readonly number[]): number =>
+  elementwise === 'tfjs'
+    ? 0
+    : tensors.reduce((sum, bytes) => sum + Math.ceil(bytes / ALLOCATION_BYTES) * ALLOCATION_BYTES - bytes, 0);
 
 /**
  * Bytes a stage keeps from a microbatch's forward for its backward, counted as in Korthikanti et al. 2022 (Reducing
@@ -70,10 +91,29 @@ export const adapterStateBytes = (
  * also the input of the final norm and the log-probabilities.
  */
 export const savedBytes = (setting: WorkSetting, content: StageContent, shape: MicrobatchShape): number => {
-  const { hiddenSize, vocabularySize } = setting.model;
-  const head = content.head ? headTokens(setting, shape) * (hiddenSize + vocabularySize) : 0;
   const once = setting.elementwise === 'tfjs' ? executorSharedElements(setting, shape) : 0;
-  return setting.elementBytes * (content.layerCount * layerSavedElements(setting, shape) + head + once);
+  const head = sum(headSavedTensors(setting, content, shape));
+  return setting.elementBytes * (content.layerCount * sum(keptOfLayer(setting, content, shape)) + head + once);
+};
+
+/** What the allocator adds to a microbatch's saved tensors. */
+export const savedRoundingBytes = (setting: WorkSetting, content: StageContent, shape: MicrobatchShape): number => {
+  const inBytes = (tensors: readonly number[]): number[] => tensors.map((elements) => elements * setting.elementBytes);
+  return (
+    content.layerCount * roundingOf(setting, inBytes(keptOfLayer(setting, content, shape))) +
+    roundingOf(setting, inBytes(headSavedTensors(setting, content, shape)))
+  );
+};
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** Elements of each tensor that a layer keeps between its passes: its input alone where it recomputes. */
+const keptOfLayer = (setting: WorkSetting, { recompute }: StageContent, shape: MicrobatchShape): number[] =>
+  recompute === true ? [shapeSize(shape).tokens * setting.model.hiddenSize] : layerSavedTensors(setting, shape);
+
+const headSavedTensors = (setting: WorkSetting, { head }: StageContent, shape: MicrobatchShape): number[] => {
+  const tokens = headTokens(setting, shape);
+  return head ? [tokens * setting.model.hiddenSize, tokens * setting.model.vocabularySize] : [];
 };
 
 /** What the executor's layers share: a mask per attention block, cosines and sines per token. */
@@ -82,43 +122,50 @@ const executorSharedElements = ({ model }: WorkSetting, shape: MicrobatchShape):
   return (model.headCount / model.keyValueHeadCount) * squaredTokens + 2 * tokens * model.headSize;
 };
 
-/** Elements kept of one layer: what the derivatives of its operations refer to. */
-const layerSavedElements = (setting: WorkSetting, shape: MicrobatchShape): number => {
+/** Elements of each tensor kept of one layer: what the derivatives of its operations refer to. */
+const layerSavedTensors = (setting: WorkSetting, shape: MicrobatchShape): number[] => {
   const { hiddenSize, intermediateSize, headCount, keyValueHeadCount, headSize } = setting.model;
   const { tokens, squaredTokens } = shapeSize(shape);
   const executor = setting.elementwise === 'tfjs';
   const adapted = adaptedModules(setting, shape);
-  const has = (...modules: ModuleName[]): number => (modules.some((module) => adapted.includes(module)) ? 1 : 0);
+  const has = (...modules: ModuleName[]): boolean => modules.some((module) => adapted.includes(module));
   const flash = setting.attention === 'flash';
-  const normInputs = 2 * hiddenSize;
   // The executor keeps what norms divide by and makes their outputs, like SwiGLU's product, again.
-  const normOutputs = executor ? 2 : hiddenSize * (has('q_proj', 'k_proj', 'v_proj') + has('gate_proj', 'up_proj'));
-  const queriesKeysValues = (headCount + 2 * keyValueHeadCount) * headSize;
-  const attentionOutput = flash || executor ? headCount * headSize : headCount * headSize * has('o_proj');
-  const gateAndUp = (setting.elementwise === 'fused' ? 2 : 3) * intermediateSize;
-  const product = executor ? 0 : intermediateSize * has('down_proj');
-  const perToken = normInputs + normOutputs + queriesKeysValues + attentionOutput + gateAndUp + product;
+  const normOutput = executor ? [1] : [hiddenSize];
+  const norms = [hiddenSize, hiddenSize];
+  const normOutputs = [
+    ...(executor || has('q_proj', 'k_proj', 'v_proj') ? normOutput : []),
+    ...(executor || has('gate_proj', 'up_proj') ? normOutput : []),
+  ];
+  const queriesKeysValues = [headCount * headSize, keyValueHeadCount * headSize, keyValueHeadCount * headSize];
+  const attentionOutput = flash || executor || has('o_proj') ? [headCount * headSize] : [];
+  const gateAndUp = setting.elementwise === 'fused' ? 2 : 3;
+  const product = !executor && has('down_proj') ? 1 : 0;
+  const feedForward = Array.from({ length: gateAndUp + product }, () => intermediateSize);
+  const perToken = [...norms, ...normOutputs, ...queriesKeysValues, ...attentionOutput, ...feedForward];
   const attention = flash ? tokens * headCount : scoreElements(setting, squaredTokens);
-  return tokens * perToken + attention + loraSavedElements(setting, shape);
+  return [...perToken.map((width) => tokens * width), attention, ...loraSavedTensors(setting, shape)];
 };
 
 /** Elements kept for the adapters of one layer: x·A, the masked input where there is dropout, DoRA's (W + scale·B·A)x. */
-const loraSavedElements = (setting: WorkSetting, shape: MicrobatchShape): number =>
-  shape.parts.reduce((sum, part) => {
+const loraSavedTensors = (setting: WorkSetting, shape: MicrobatchShape): number[] =>
+  shape.parts.flatMap((part) => {
     const adapter = adapterOf(setting, part);
-    const widths = adapter.targetModules.map((module) => linearShape(setting.model, module).inputSize);
-    const masked = adapter.dropout > 0 ? widths.reduce((total, width) => total + width, 0) : 0;
-    const directions =
-      adapter.type === 'dora'
-        ? adapter.targetModules.reduce((total, module) => total + linearShape(setting.model, module).outputSize, 0)
-        : 0;
-    return sum + part.tokens * (masked + adapter.rank * widths.length + directions);
-  }, 0);
+    return adapter.targetModules.flatMap((module) => {
+      const { inputSize, outputSize } = linearShape(setting.model, module);
+      return [
+        part.tokens * adapter.rank,
+        ...(adapter.dropout > 0 ? [part.tokens * inputSize] : []),
+        ...(adapter.type === 'dora' ? [part.tokens * outputSize] : []),
+      ];
+    });
+  });
 
 /**
  * Bytes alive only while an op runs, beyond what is saved: the largest step's temporaries. Eager attention holds raw and
  * masked scores beside the saved ones in forward, and three score-sized gradients in backward; the rest is what one norm,
- * SwiGLU or LM head holds at once.
+ * SwiGLU, quantised product or LM head holds at once. A stage that recomputes has one layer's saved tensors back in
+ * backward.
  */
 export const temporaryBytes = (
   setting: WorkSetting,
@@ -129,10 +176,13 @@ export const temporaryBytes = (
   const { tokens, squaredTokens } = shapeSize(shape);
   const scores = setting.attention === 'flash' ? 0 : scoreElements(setting, squaredTokens);
   const layers = (scoreMatrices: number, hiddens: number): number =>
-    content.layerCount === 0 ? 0 : Math.max(scoreMatrices * scores, tokens * (hiddens * hiddenSize + 2 * intermediateSize));
-  const head = content.head ? headTokens(setting, shape) * vocabularySize : 0;
-  return {
-    forward: setting.elementBytes * Math.max(layers(2, 2), head),
-    backward: setting.elementBytes * Math.max(layers(3, 3), head),
-  };
+    content.layerCount === 0
+      ? 0
+      : Math.max(
+          setting.elementBytes * Math.max(scoreMatrices * scores, tokens * (hiddens * hiddenSize + 2 * intermediateSize)),
+          quantisedProductBytes(setting, tokens),
+        );
+  const again = content.recompute === true && content.layerCount > 0 ? setting.elementBytes * sum(layerSavedTensors(setting, shape)) : 0;
+  const head = content.head ? setting.elementBytes * headTokens(setting, shape) * vocabularySize : 0;
+  return { forward: Math.max(layers(2, 2), head), backward: Math.max(layers(3, 3) + again, head) };
 };

@@ -2,6 +2,7 @@ import type { Precision } from '../cluster/cluster.ts';
 import type { Adapter, Optimizer } from '../job.ts';
 import type { Model } from '../model/model.ts';
 import type { MicrobatchShape, ShapePart, StagePlacement } from '../plan/plan.ts';
+import type { BaseWeights } from './frozen-linear.ts';
 
 /** Everything that work depends on besides the stage and the shape. */
 export interface WorkSetting {
@@ -10,8 +11,10 @@ export interface WorkSetting {
   readonly adapters: readonly Adapter[];
   /** Beside each adapter; absent: all AdamW. */
   readonly optimizers?: readonly Optimizer[];
-  /** Bytes of one element of base weights and activations. */
+  /** Bytes of one element of activations and of base weights that are not quantised. */
   readonly elementBytes: number;
+  /** How linear modules hold their frozen weights; absent: `full`. */
+  readonly baseWeights?: BaseWeights;
   /** `scores` writes the score matrix and keeps it for the backward (the paper's code), `flash` does neither. */
   readonly attention: 'scores' | 'flash';
   /**
@@ -27,15 +30,20 @@ export interface StageContent {
   readonly layerCount: number;
   readonly embedding: boolean;
   readonly head: boolean;
+  /** Whether backward makes what it needs again from the inputs of the layers; absent: no. */
+  readonly recompute?: boolean;
 }
 
-/** Content of every stage of a placement: the first stage holds the embedding, the last one the LM head. */
-export const stageContents = (stages: readonly Pick<StagePlacement, 'firstLayer' | 'endLayer'>[]): StageContent[] =>
-  stages.map(({ firstLayer, endLayer }, stage) => ({
+/** Content of every stage of a placement: a pipeline's first layers come with the embedding, its last with the LM head. */
+export const stageContents = (stages: readonly Omit<StagePlacement, 'device'>[]): StageContent[] => {
+  const layerCount = stages.reduce((most, { endLayer }) => Math.max(most, endLayer), 0);
+  return stages.map(({ firstLayer, endLayer, recompute }) => ({
     layerCount: endLayer - firstLayer,
-    embedding: stage === 0,
-    head: stage === stages.length - 1,
+    embedding: firstLayer === 0,
+    head: endLayer === layerCount,
+    recompute: recompute === true,
   }));
+};
 
 /** Bytes of one element at a precision; TF32 rounds inside the product and is stored as fp32. */
 export const elementBytesOf = (precision: Precision): number =>

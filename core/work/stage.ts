@@ -1,8 +1,9 @@
 import type { MicrobatchShape } from '../plan/plan.ts';
 import { elementwise } from './elementwise.ts';
+import { gemm } from './gemm.ts';
 import { repeatKernels, type Kernel } from './kernel.ts';
 import { layerBackward, layerForward } from './layer.ts';
-import { adapterLayerParameters, gemm, normsAfterStep } from './lora.ts';
+import { adapterLayerParameters, normsAfterStep } from './lora.ts';
 import { adapterOf, headTokens, shapeSize, type StageContent, type WorkSetting } from './setting.ts';
 
 /** Kernels of a stage's forward of one microbatch: embedding rows, layers, then norm, LM head and loss on the last stage. */
@@ -16,11 +17,15 @@ export const forwardWork = (setting: WorkSetting, content: StageContent, shape: 
   ];
 };
 
-/** Kernels of a stage's backward of one microbatch; the embedding is frozen and takes no part. */
+/**
+ * Kernels of a stage's backward of one microbatch; the embedding is frozen and takes no part. A stage that recomputes runs
+ * the forward of its layers again first; the head's values are kept.
+ */
 export const backwardWork = (setting: WorkSetting, content: StageContent, shape: MicrobatchShape): Kernel[] => {
   const lowestLayers = content.embedding ? Math.min(1, content.layerCount) : 0;
   return [
     ...(content.head ? headBackward(setting, headTokens(setting, shape)) : []),
+    ...(content.recompute === true ? repeatKernels(layerForward(setting, shape), content.layerCount) : []),
     ...repeatKernels(layerBackward(setting, shape, true), content.layerCount - lowestLayers),
     ...repeatKernels(layerBackward(setting, shape, false), lowestLayers),
   ];
@@ -65,7 +70,7 @@ export const stepWork = (setting: WorkSetting, content: StageContent, adapter: n
     setting.elementwise === 'tfjs' ? 'tfjs' : 'torch'
   ];
   return [
-    { kind: 'elementwise', bytes: passes * FP32_BYTES * parameters, count },
+    { kind: 'elementwise', form: 'plain', bytes: passes * FP32_BYTES * parameters, count },
     ...repeatKernels(normsAfterStep(setting, stepped), content.layerCount),
   ];
 };

@@ -31,12 +31,14 @@ export interface CostTables {
   readonly transientBytes: Float64Array;
   /** By stage · shapeCount + shape. */
   readonly activationBytes: Float64Array;
+  readonly activationRoundingBytes: Float64Array;
   /** By shape. */
   readonly transferBytes: Float64Array;
   /** By stage · adapterCount + adapter. */
   readonly adapterBytes: Float64Array;
   readonly gradientBytes: Float64Array;
   readonly optimizerBytes: Float64Array;
+  readonly adapterRoundingBytes: Float64Array;
   /** By collective row. */
   readonly collectiveBytes: Float64Array;
   readonly collectiveCalls: Float64Array;
@@ -74,10 +76,12 @@ export const tabulateCosts = (plan: Plan, cost: CostModel): CostTables => {
     firstLaunchNs: column(),
     transientBytes: column(),
     activationBytes: new Float64Array(passRows),
+    activationRoundingBytes: new Float64Array(passRows),
     transferBytes: Float64Array.from(plan.shapes, (shape) => checked(cost.transferBytes(shape), 'transfer')),
     adapterBytes: new Float64Array(zeroRow - stepRow),
     gradientBytes: new Float64Array(zeroRow - stepRow),
     optimizerBytes: new Float64Array(zeroRow - stepRow),
+    adapterRoundingBytes: new Float64Array(zeroRow - stepRow),
     ...tabulateCollectives(plan, cost, has),
     gatheredBytes: Float64Array.from(plan.stages, (_, stage) => checked(cost.gatheredBytes(stage), 'gathered weights')),
     gathers: has(KIND.allGatherForward),
@@ -110,6 +114,7 @@ const fillShape = (
     tables.transientBytes[tables.backwardInputRow + row] = tables.transientBytes[tables.backwardRow + row]!;
   }
   tables.activationBytes[row] = checked(cost.activationBytes(stage, shape), 'activations');
+  tables.activationRoundingBytes[row] = checked(cost.rounding?.activationBytes(stage, shape) ?? 0, 'rounding of activations');
 };
 
 const fillAdapter = (tables: CostTables, cost: CostModel, stage: number, adapter: number): void => {
@@ -119,6 +124,7 @@ const fillAdapter = (tables: CostTables, cost: CostModel, stage: number, adapter
   tables.adapterBytes[cell] = checked(held.adapters, 'adapter weights');
   tables.gradientBytes[cell] = checked(held.gradients, 'adapter gradients');
   tables.optimizerBytes[cell] = checked(held.optimizer, 'optimizer state');
+  tables.adapterRoundingBytes[cell] = checked(cost.rounding?.adapterBytes(stage, adapter) ?? 0, 'rounding of adapters');
 };
 
 const fillTimes = (tables: CostTables, row: number, cost: ComputeCost): void => {

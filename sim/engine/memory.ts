@@ -1,5 +1,5 @@
 /** When a run takes and returns which class of memory; the ledger keeps the books. */
-import { MEMORY_CLASS, MEMORY_CLASSES, type CostModel } from '../../core/cost-model.ts';
+import { MEMORY_CLASS, MEMORY_CLASSES, residentBytesOf, type CostModel } from '../../core/cost-model.ts';
 import { KIND, STREAM } from '../../core/plan/op.ts';
 import { opAt } from '../../core/plan/plan.ts';
 import { formatOp } from '../../core/plan/text.ts';
@@ -10,14 +10,13 @@ import { changeHeld, missingBytes } from './ledger.ts';
 /** What is there before the first op: frozen weights, one context per device, adapters that are trained but never loaded. */
 export const holdResident = (engine: Engine, cost: CostModel): void => {
   const { plan } = engine;
-  const resident = plan.stages.map((_, stage) => cost.residentBytes(stage));
   for (const device of plan.devices.keys()) {
     const stream = streamId(device, STREAM.compute);
-    const held = resident.filter((_, stage) => engine.deviceOfStage[stage] === device);
-    const context = Math.max(0, ...held.map((stage) => stage.context));
-    const baseWeights = held.reduce((sum, stage) => sum + stage.baseWeights, 0);
+    const stages = [...plan.stages.keys()].filter((stage) => engine.deviceOfStage[stage] === device);
+    const { context, baseWeights, quantization } = residentBytesOf(cost, stages);
     changeMemory(engine, stream, MEMORY_CLASS.context, Math.round(context));
     changeMemory(engine, stream, MEMORY_CLASS.baseWeights, Math.round(baseWeights));
+    changeMemory(engine, stream, MEMORY_CLASS.quantization, Math.round(quantization));
   }
   const loaded = findAdapters(engine, KIND.load);
   for (const [cell, isTrained] of findAdapters(engine, KIND.step).entries()) {
@@ -38,11 +37,12 @@ const findAdapters = ({ plan }: Engine, wanted: number): Uint8Array => {
 
 /** Takes (sign 1) or returns (sign −1) an adapter's state on a stage. */
 const takeAdapter = (engine: Engine, cell: number, sign: 1 | -1): void => {
-  const { adapterBytes, gradientBytes, optimizerBytes, adapterCount } = engine.costs;
+  const { adapterBytes, gradientBytes, optimizerBytes, adapterRoundingBytes, adapterCount } = engine.costs;
   const stream = streamId(engine.deviceOfStage[Math.floor(cell / adapterCount)]!, STREAM.compute);
   changeMemory(engine, stream, MEMORY_CLASS.adapters, sign * adapterBytes[cell]!);
   changeMemory(engine, stream, MEMORY_CLASS.gradients, sign * gradientBytes[cell]!);
   changeMemory(engine, stream, MEMORY_CLASS.optimizer, sign * optimizerBytes[cell]!);
+  changeMemory(engine, stream, MEMORY_CLASS.allocator, sign * adapterRoundingBytes[cell]!);
 };
 
 /**
@@ -61,7 +61,9 @@ export const takeForCompute = (engine: Engine, device: number, position: number)
   const input = crossingBytes(engine, operand, stage, (kind === KIND.forward ? engine.neighbours.previous : engine.neighbours.next)[stage]!);
   changeMemory(engine, stream, MEMORY_CLASS.communication, -input);
   if (kind === KIND.forward && engine.plan.microbatches.forwardOnly[operand] === 0) {
-    changeMemory(engine, stream, MEMORY_CLASS.activations, costs.activationBytes[costRow(costs, kind, stage, operand)]!);
+    const row = costRow(costs, kind, stage, operand);
+    changeMemory(engine, stream, MEMORY_CLASS.activations, costs.activationBytes[row]!);
+    changeMemory(engine, stream, MEMORY_CLASS.allocator, costs.activationRoundingBytes[row]!);
   }
   changeMemory(engine, stream, MEMORY_CLASS.transient, costs.transientBytes[costRow(costs, kind, stage, operand)]!);
 };
@@ -79,8 +81,9 @@ export const returnAfterCompute = (engine: Engine, device: number, position: num
     changeMemory(engine, stream, MEMORY_CLASS.baseWeights, -costs.gatheredBytes[stage]!);
   }
   if (kind === KIND.backward || kind === KIND.backwardWeight) {
-    const saved = costs.activationBytes[costRow(costs, KIND.forward, stage, operand)]!;
-    changeMemory(engine, stream, MEMORY_CLASS.activations, -saved);
+    const row = costRow(costs, KIND.forward, stage, operand);
+    changeMemory(engine, stream, MEMORY_CLASS.activations, -costs.activationBytes[row]!);
+    changeMemory(engine, stream, MEMORY_CLASS.allocator, -costs.activationRoundingBytes[row]!);
   }
   if (!isPass(kind)) return;
   changeMemory(engine, stream, MEMORY_CLASS.transient, -costs.transientBytes[costRow(costs, kind, stage, operand)]!);

@@ -44,7 +44,7 @@ describe('mlora simulate', () => {
       ['bubbleRatio', 'devices', 'jobs', 'makespanSeconds', 'opCount', 'outOfMemory', 'schedule', 'tokensPerSecond', 'wallSeconds'],
     );
     expect(summary.outOfMemory).toBeNull();
-    expect(Object.keys(summary.devices[0]!)).toEqual(['name', 'peakMemoryBytes', 'capacityBytes', 'busySeconds']);
+    expect(Object.keys(summary.devices[0]!)).toEqual(['name', 'peakMemoryBytes', 'reservedMemoryBytes', 'capacityBytes', 'busySeconds']);
     expect(summary.jobs).toHaveLength(8);
     expect(Object.keys(summary.jobs[0]!)).toEqual(['name', 'completionSeconds']);
   });

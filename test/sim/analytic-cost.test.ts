@@ -9,7 +9,8 @@ import type { CostModel } from '../../core/cost-model.ts';
 import type { StagePlacement } from '../../core/plan/plan.ts';
 import { NS_PER_S } from '../../core/units.ts';
 import { analyticCost, type AnalyticCostOptions } from '../../sim/analytic-cost.ts';
-import { GPU_PROFILE, profileOf, WASM_PROFILE, type RooflineProfile } from '../../sim/device-profile.ts';
+import type { RooflineProfile } from '../../sim/device-profile.ts';
+import { GPU_PROFILE, GPU_PROFILES, profileOf, WASM_PROFILE } from '../../sim/profiles/gpu-profiles.ts';
 import { PAPER_ADAPTER, preset, rowsOf } from '../core/work/settings.ts';
 
 const clusterNamed = (name: string): Cluster =>
@@ -135,7 +136,8 @@ describe('the analytic cost model', () => {
 describe('device profiles', () => {
   it('tell a CPU core from a GPU', () => {
     expect(profileOf(GPU_PRESETS.get('cpu-wasm')!)).toBe(WASM_PROFILE);
-    expect(profileOf(GPU_PRESETS.get('H100')!)).toBe(GPU_PROFILE);
+    expect(profileOf(GPU_PRESETS.get('H100')!)).toBe(GPU_PROFILES.get('H100'));
+    expect(profileOf(GPU_PRESETS.get('B200')!)).toBe(GPU_PROFILE);
   });
 
   it('say of every figure where it comes from', () => {
@@ -147,7 +149,7 @@ describe('device profiles', () => {
       profile.launch.perKernelNs,
       profile.contextBytes,
     ];
-    for (const { value, source } of [GPU_PROFILE, WASM_PROFILE].flatMap(figures)) {
+    for (const { value, source } of [GPU_PROFILE, ...GPU_PROFILES.values()].flatMap(figures)) {
       expect(value).toBeGreaterThanOrEqual(0);
       expect(source.length).toBeGreaterThan(10);
     }

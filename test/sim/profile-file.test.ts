@@ -1,11 +1,11 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { describe, expect, it } from 'vitest';
-import { GPU_PROFILE, WASM_PROFILE } from '../../sim/device-profile.ts';
+import { GPU_PROFILE, GPU_PROFILES, WASM_PROFILE } from '../../sim/profiles/gpu-profiles.ts';
 import { formatProfile, readProfile } from '../../sim/profile-file.ts';
 import { KNOWN_PROFILE } from './known-profile.ts';
 
 describe('a profile file', () => {
-  it.each([GPU_PROFILE, WASM_PROFILE, KNOWN_PROFILE])('gives back the profile it was written from: $name', (profile) => {
+  it.each([GPU_PROFILE, WASM_PROFILE, KNOWN_PROFILE, GPU_PROFILES.get('H100')!])('gives back the profile it was written from: $name', (profile) => {
     expect(readProfile(formatProfile(profile))).toEqual(E.right(profile));
   });
 
@@ -18,6 +18,23 @@ describe('a profile file', () => {
     const result = readProfile(JSON.stringify(broken));
     const paths = E.isLeft(result) ? result.left.map(({ path }) => path) : [];
     expect([...paths].sort()).toEqual(['contextBytes.origin', 'extra', 'nsPer.byte.value', 'nsPer.op']);
+  });
+
+  it('is refused with every fault of its tables', () => {
+    const broken = JSON.parse(formatProfile(GPU_PROFILES.get('A40')!)) as {
+      gemmTable: { tokens: number[]; products: number[][] };
+      elementwiseTable: { bytes: number[]; shares: Record<string, number[]> };
+    };
+    broken.gemmTable.products[0]!.pop();
+    broken.gemmTable.products[3] = broken.gemmTable.products[3]!.map(() => 1);
+    broken.elementwiseTable.shares.norm = [0, 1];
+    broken.elementwiseTable.bytes.reverse();
+    const result = readProfile(JSON.stringify(broken));
+    expect(E.isLeft(result) && result.left.map(({ path, message }) => `${path}: ${message.replace(/is \[.*?; /, '')}`)).toEqual([
+      'gemmTable.products[0]: expected 15 numbers, not 14',
+      'elementwiseTable.bytes: expected a list of numbers above 0, each larger than the one before',
+      'elementwiseTable.shares.norm: expected a list of numbers above 0',
+    ]);
   });
 
   it('of no known kind is told which kinds there are', () => {

@@ -6,12 +6,14 @@ import type { Trace } from '../../core/trace/trace.ts';
 export const STACK_ORDER: readonly MemoryClass[] = [
   'context',
   'baseWeights',
+  'quantization',
   'adapters',
   'gradients',
   'optimizer',
   'activations',
   'transient',
   'communication',
+  'allocator',
 ];
 
 /** Memory of one device as steps: from `timeNs[i]` on, class c of the stack reaches up to `tops[c][i]` bytes. */

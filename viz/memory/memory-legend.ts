@@ -14,6 +14,8 @@ export const MEMORY_LABELS: Readonly<Record<MemoryClass, string>> = {
   transient: 'transient',
   communication: 'communication',
   context: 'context',
+  quantization: 'dequantised weights',
+  allocator: 'allocator rounding',
 };
 
 /** Classes that the traces use, in the order of the stack. */

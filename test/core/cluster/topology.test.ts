@@ -55,6 +55,23 @@ describe('one machine', () => {
     expect(routes[1]![0]![1]).toBe(routes[2]![0]![1]);
   });
 
+  it('without peer-to-peer shares the host memory, which copies every transfer twice', () => {
+    const pcie = machine('m', 3, 'pcie');
+    const throughHost = { ...pcie, interconnect: { ...pcie.interconnect!, hostBytesPerSecond: 80 } };
+    const cluster = build({ machines: [throughHost], network: null });
+    expect(way(cluster, 0, 2)).toEqual(['device0 PCIe up', 'm host memory', 'device2 PCIe down']);
+    expect(way(cluster, 1, 0)[1]).toBe('m host memory');
+    expect(cluster.links.find(({ name }) => name === 'm host memory')?.bytesPerSecond).toBe(40);
+  });
+
+  it('is told that only PCIe goes through host memory', () => {
+    const nvlink = machine('m', 2, 'nvlink');
+    const wrong = { ...nvlink, interconnect: { ...nvlink.interconnect!, hostBytesPerSecond: 80 } };
+    expect(problems({ machines: [wrong], network: null })).toEqual([
+      'machines[0].interconnect.hostMemory: is for pcie; nvlink has its own way',
+    ]);
+  });
+
   it('needs no interconnect for a single device', () => {
     expect(build({ machines: [machine('m', 1, null)], network: null }).routes).toEqual([[[]]]);
   });

@@ -32,6 +32,18 @@ const machine = fc.record({
   interconnect: fc.record({ type: fc.constantFrom('pcie', 'nvlink'), ...speed }),
 });
 
+/** Kernels can be chosen on GPUs only. */
+const gpuCluster = fc.oneof(fc.constant('4xA6000-pcie'), fc.record({
+  name: text,
+  machines: fc.tuple(
+    fc.record({
+      gpu: fc.constantFrom('H100', 'RTX A6000'),
+      count: fc.constantFrom(1, 2),
+      interconnect: fc.record({ type: fc.constant('pcie'), ...speed, hostMemory: optional(positive.map((value) => `${value} GB/s`)) }),
+    }),
+  ),
+}));
+
 const cluster = fc.oneof(
   fc.constantFrom('2xcpu', '4xA6000-pcie'),
   fc.record({ name: text, machines: fc.array(machine, { minLength: 1, maxLength: 2 }), network: fc.record(speed) }),
@@ -45,6 +57,7 @@ const schedule = fc.oneof(
     release: optional(fc.constantFrom('staggered', 'greedy')),
     groups: fc.constantFrom('auto', 1),
     extraInFlight: fc.constantFrom('auto', 0, 3),
+    recompute: optional(fc.constantFrom('none', 'full', 'auto')),
   }),
 );
 
@@ -100,17 +113,27 @@ const anyJob = fc
 /** undefined stands for a key that is not in the file. */
 const withoutUndefined = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
+const common = {
+  name: text,
+  model: fc.constant('./tiny'),
+  precision: optional(fc.constantFrom('fp32', 'bf16')),
+  schedule,
+  jobs: fc
+    .array(anyJob, { minLength: 1, maxLength: 3 })
+    .map((jobs) => jobs.map((each, index) => ({ name: `job-${index}`, ...each }))),
+};
+
 const file = fc
-  .record({
-    name: text,
-    model: fc.constant('./tiny'),
-    precision: optional(fc.constantFrom('fp32', 'bf16')),
-    cluster,
-    schedule,
-    jobs: fc
-      .array(anyJob, { minLength: 1, maxLength: 3 })
-      .map((jobs) => jobs.map((each, index) => ({ name: `job-${index}`, ...each }))),
-  })
+  .oneof(
+    fc.record({ ...common, cluster }),
+    fc.record({
+      ...common,
+      cluster: gpuCluster,
+      baseWeights: optional(fc.constantFrom('full', 'int8', 'nf4')),
+      attention: optional(fc.constantFrom('scores', 'flash')),
+      elementwise: optional(fc.constantFrom('auto', 'eager', 'fused')),
+    }),
+  )
   .map(withoutUndefined);
 
 describe('a formatted experiment', () => {

@@ -20,7 +20,11 @@ describe('a minimal experiment file', () => {
         release: 'staggered',
         groups: 'auto',
         extraInFlight: 'auto',
+        recompute: 'none',
       },
+      baseWeights: 'full',
+      attention: 'scores',
+      elementwise: 'auto',
     });
     expect(experiment.jobs).toEqual([
       {
@@ -49,6 +53,17 @@ describe('a minimal experiment file', () => {
         priority: 0,
         arrivalNs: 0,
       },
+    ]);
+  });
+
+  it('may not choose kernels that a CPU core does not have', () => {
+    expect(problemsOf({ ...minimal, baseWeights: 'nf4', attention: 'flash', elementwise: 'fuse' })).toEqual([
+      'elementwise: is "fuse"; expected one of auto, eager, fused; did you mean fused?',
+    ]);
+    expect(problemsOf({ ...minimal, baseWeights: 'nf4', attention: 'flash', elementwise: 'fused' })).toEqual([
+      'baseWeights: is nf4; a cpu-wasm device has full only',
+      'attention: is flash; a cpu-wasm device has scores only',
+      'elementwise: is fused; a cpu-wasm device has auto only',
     ]);
   });
 
