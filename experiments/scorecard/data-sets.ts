@@ -1,5 +1,6 @@
 import type { DataSet } from './data-set.ts';
-import { pipelineBubbles } from './pipeline-passes/data-set.ts';
+import { gptTraining } from './gpt-training/data-set.ts';
+import { pipelinePasses } from './pipeline-passes/data-set.ts';
 
 /** A data set of the scorecard; it is read from its files when it is used. */
 export interface ScorecardEntry {
@@ -13,4 +14,7 @@ const entry = <Input, Quantity extends string>(name: string, open: () => DataSet
 });
 
 /** All data sets, in the order of the report. */
-export const SCORECARD: readonly ScorecardEntry[] = [entry('pipeline-bubbles', pipelineBubbles)];
+export const SCORECARD: readonly ScorecardEntry[] = [
+  entry('pipeline-passes', pipelinePasses),
+  entry('gpt-training', gptTraining),
+];

@@ -15,15 +15,18 @@ export interface PipelinePasses {
   readonly transferMs: number;
 }
 
+/** Bubble rate and throughput of 1F1B; `replayed` is the same throughput, for the replay without further causes. */
+export type PipelineQuantity = 'bubble' | 'throughput' | 'replayed';
+
 interface PublishedRow extends PipelinePasses {
   readonly bubble: number;
-  /** Of 1F1B, measured; samples per second and GPU. */
+  /** Samples per second and GPU. */
   readonly throughput: number;
 }
 
-export const readPasses = (): readonly Observation<PipelinePasses, 'bubble' | 'throughput'>[] =>
+export const readPasses = (): readonly Observation<PipelinePasses, PipelineQuantity>[] =>
   (readShippedJson('pipeline-passes/passes.json') as { readonly rows: readonly PublishedRow[] }).rows.map(({ bubble, throughput, ...input }) => ({
     id: `${input.model}-m${input.microbatches}`,
     input,
-    measured: { bubble, throughput },
+    measured: { bubble, throughput, replayed: throughput },
   }));

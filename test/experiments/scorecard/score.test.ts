@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { DataSet, Observation, Target } from '../../../experiments/scorecard/data-set.ts';
 import { SCORECARD } from '../../../experiments/scorecard/data-sets.ts';
 import { score } from '../../../experiments/scorecard/score.ts';
+import { readShipped } from '../../../experiments/scorecard/shipped-file.ts';
 
 type Line = DataSet<number, 'y'>;
 
@@ -28,6 +29,12 @@ const sealed = <Input, Quantity extends string>(row: Observation<Input, Quantity
     },
   });
 
+/** Those of the whole data set, which `report.test.ts` compares with a rerun. */
+const committedConstants = (name: string): readonly number[] =>
+  (JSON.parse(readShipped('scorecard.json')) as readonly { readonly name: string; readonly constants: readonly { readonly value: number }[] }[])
+    .find((entry) => entry.name === name)!
+    .constants.map(({ value }) => value);
+
 describe('score', () => {
   test('fits on the rows of the split and tests on the others', () => {
     const [measure] = score(line({ a: [1, 2], b: [2, 4], c: [10, 16], d: [10, 25] }, ['a', 'b'], null)).measures;
@@ -48,11 +55,10 @@ describe('score', () => {
   test.each(SCORECARD)('fits $name without a look at the measurements of its test rows', ({ use }) => {
     use((dataSet) => {
       const withSealed = { ...dataSet, rows: dataSet.rows.map((row) => (dataSet.split.test.includes(row.id) ? sealed(row) : row)) };
-      const fitRows = withSealed.rows.filter(({ id }) => dataSet.split.fit.includes(id));
-      expect(dataSet.fit(fitRows).constants).toEqual(score(dataSet).constants);
-      expect(() => score({ ...withSealed, measures: [] })).not.toThrow();
+      const { constants } = score({ ...withSealed, measures: [] });
+      expect(constants.map(({ value }) => Number(value.toPrecision(6)))).toEqual(committedConstants(dataSet.name));
     });
-  });
+  }, 120_000);
 
   test.each<[Target<number>, string, boolean]>([
     [{ kind: 'meanError', below: 0.2 }, '15.00 %', true],
