@@ -5,6 +5,7 @@
 import { GPU_PRESETS } from '../../../core/cluster/gpus.ts';
 import type { ComputeCost, CostModel } from '../../../core/cost-model.ts';
 import { NS_PER_MS, NS_PER_S } from '../../../core/units.ts';
+import { constantCost } from '../../../sim/constant-cost.ts';
 import { ADAM_STEP_BYTES } from '../adam-step.ts';
 import { allReduceNs, type AllReduceTable } from './all-reduce.ts';
 import { BACKWARD, FORWARD, headWork, layerWork, parametersOf, type GptShape, type GptWork, type Pass } from './gpt-work.ts';
@@ -87,14 +88,7 @@ export const gptCost = (run: GptRun, constants: GptConstants, allReduces: AllRed
         NS_PER_MS * constants.iterationMs,
     );
   };
-  return { forward, backward, step, transferBytes: () => hiddenBytes, ...NO_MEMORY };
+  return { ...constantCost({ forwardNs: 0, backwardNs: 0 }), forward, backward, step, transferBytes: () => hiddenBytes };
 };
 
 const onDevice = (deviceNs: number): ComputeCost => ({ deviceNs, launchNs: 0 });
-
-const NO_MEMORY = {
-  activationBytes: () => 0,
-  transientBytes: () => ({ forward: 0, backward: 0 }),
-  residentBytes: () => ({ baseWeights: 0, context: 0 }),
-  adapterBytes: () => ({ adapters: 0, gradients: 0, optimizer: 0 }),
-} satisfies Partial<CostModel>;
