@@ -1,0 +1,133 @@
+/**
+ * What each op waited for last, from the trace alone.
+ *
+ * An op starts when the op before it on its stream has ended and its inputs are there: the last of them to end is the
+ * one that held it up. Followed backwards this gives every op a chain to the start of the run. A span's predecessor
+ * always stands before it in the table, so chains end whatever a file says.
+ */
+import { KIND, OP_KINDS, STREAM, type OpKind } from '../plan/op.ts';
+import { busyNs } from '../trace/metrics.ts';
+import type { Trace } from '../trace/trace.ts';
+import { expectedTimes } from './expected-times.ts';
+import { indexSpans, isTransfer, type SpanIndex } from './span-index.ts';
+
+export interface Chains {
+  readonly index: SpanIndex;
+  /** Time each span should have taken. */
+  readonly expectedNs: Float64Array;
+  /** By row: the span that held it up; −1 at the start of a chain. */
+  readonly before: Int32Array;
+  /** By row: time from the end of that span, or the start of the run, in which nothing that was recorded held it up. */
+  readonly waitNs: Float64Array;
+  /** By row: the first part of `waitNs`, in which the op's job had not arrived. */
+  readonly arrivalNs: Float64Array;
+}
+
+/** An op that another one takes its data from: its kind, and its stage relative to that one's. */
+interface Source {
+  readonly kind: OpKind;
+  readonly hop: number;
+}
+
+/** Ops of the same microbatch whose data an op needs; those a trace does not have are on the same device, or in none. */
+const INPUTS: Readonly<Record<OpKind, readonly Source[]>> = {
+  forward: [{ kind: 'receiveForward', hop: 0 }, { kind: 'forward', hop: -1 }],
+  backward: [{ kind: 'receiveBackward', hop: 0 }, { kind: 'backward', hop: 1 }, { kind: 'forward', hop: 0 }],
+  sendForward: [{ kind: 'forward', hop: 0 }],
+  receiveForward: [{ kind: 'forward', hop: -1 }],
+  sendBackward: [{ kind: 'backward', hop: 0 }],
+  receiveBackward: [{ kind: 'backward', hop: 1 }],
+  step: [],
+  load: [],
+  save: [],
+  release: [],
+};
+
+/** The other end of a transfer: what its stream did before holds the transfer up too. */
+const PEERS: Readonly<Partial<Record<OpKind, Source>>> = {
+  sendForward: { kind: 'receiveForward', hop: 1 },
+  receiveForward: { kind: 'sendForward', hop: -1 },
+  sendBackward: { kind: 'receiveBackward', hop: -1 },
+  receiveBackward: { kind: 'sendBackward', hop: 1 },
+};
+
+interface SourceCode {
+  readonly kind: number;
+  readonly hop: number;
+}
+
+const codeOf = ({ kind, hop }: Source): SourceCode => ({ kind: KIND[kind], hop });
+const INPUT_CODES = OP_KINDS.map((kind) => INPUTS[kind].map(codeOf));
+const PEER_CODES = OP_KINDS.map((kind) => (PEERS[kind] === undefined ? null : codeOf(PEERS[kind])));
+
+export const findChains = (trace: Trace): Chains => {
+  const index = indexSpans(trace);
+  const expectedNs = expectedTimes(trace, index);
+  const { spans, plan } = trace;
+  const before = new Int32Array(spans.length).fill(-1);
+  const waitNs = new Float64Array(spans.length);
+  const arrivalNs = new Float64Array(spans.length);
+  const originNs = spans.length === 0 ? 0 : spans.startNs[0]!;
+  const loadNs = busyNs(trace);
+  for (let row = 0; row < spans.length; row++) {
+    if (spans.stream[row] === STREAM.host) continue;
+    const startNs = spans.startNs[row]!;
+    const last = lastHold({ trace, index, expectedNs, loadNs }, row);
+    before[row] = last.row;
+    const freeNs = last.row < 0 ? originNs : Math.min(startNs, last.endNs);
+    waitNs[row] = startNs - freeNs;
+    if (spans.kind[row] !== KIND.load) continue;
+    arrivalNs[row] = Math.max(0, Math.min(startNs, plan.arrivalsNs[spans.operand[row]!]!) - freeNs);
+  }
+  return { index, expectedNs, before, waitNs, arrivalNs };
+};
+
+interface Timing {
+  readonly trace: Trace;
+  readonly index: SpanIndex;
+  readonly expectedNs: Float64Array;
+  /** By device: time its compute stream is busy. */
+  readonly loadNs: readonly number[];
+}
+
+interface Hold {
+  row: number;
+  endNs: number;
+}
+
+/**
+ * The last to end of what a span needs. Of two that end together, the one that the device with more work has made:
+ * equal ops end together often, and the chain then stays with the device that sets the pace.
+ */
+const lastHold = (timing: Timing, row: number): Hold => {
+  const { trace: { spans }, index } = timing;
+  const hold: Hold = { row: -1, endNs: -Infinity };
+  const offer = (candidate: number, isInput: boolean): void => {
+    if (candidate < 0 || candidate >= row) return;
+    const endNs = endOf(timing, candidate);
+    // Clocks of measured ranks differ a little: an input may seem to end after its use, anything else cannot matter then.
+    if (!isInput && endNs > spans.startNs[row]!) return;
+    if (endNs < hold.endNs || (endNs === hold.endNs && loadBehind(timing, candidate) <= loadBehind(timing, hold.row))) return;
+    hold.row = candidate;
+    hold.endNs = endNs;
+  };
+  const kind = spans.kind[row]!;
+  const [stage, operand] = [spans.stage[row]!, spans.operand[row]!];
+  offer(index.previous[row]!, false);
+  for (const { kind: source, hop } of INPUT_CODES[kind]!) offer(index.rowOf(source, stage + hop, operand), true);
+  const peer = PEER_CODES[kind] ?? null;
+  const peerRow = peer === null ? -1 : index.rowOf(peer.kind, stage + peer.hop, operand);
+  if (peerRow >= 0) offer(index.previous[peerRow]!, false);
+  return hold;
+};
+
+/** A transfer holds its receiver up until it should have been there; what came later is the receiver's doing. */
+const endOf = ({ trace: { spans }, expectedNs }: Timing, row: number): number =>
+  isTransfer(spans.kind[row]!) ? spans.startNs[row]! + expectedNs[row]! : spans.endNs[row]!;
+
+/** Work of the device that computed a span, or what a transfer brings. */
+const loadBehind = ({ trace: { spans, plan }, loadNs }: Timing, row: number): number => {
+  const [source] = isTransfer(spans.kind[row]!) ? INPUT_CODES[spans.kind[row]!]! : [];
+  const device = source === undefined ? spans.device[row]! : (plan.stages[spans.stage[row]! + source.hop]?.device ?? spans.device[row]!);
+  return loadNs[device]!;
+};
