@@ -8,13 +8,16 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { Cluster } from '../core/cluster/cluster.ts';
 import type { CostModel } from '../core/cost-model.ts';
 import type { IdleCause } from '../core/explain/cause.ts';
+import { unexplainedCause } from '../core/explain/delays.ts';
 import type { Plan } from '../core/plan/plan.ts';
 import { planSchedule, type PlanRequest } from '../core/planners/plan-schedule.ts';
 import { makespanNs } from '../core/trace/metrics.ts';
+import type { Trace } from '../core/trace/trace.ts';
 import { bytes, nanoseconds } from '../core/units.ts';
 import { firstIterationOf, type AdapterWorkload } from '../core/workload.ts';
 import { equalLengths, equalStages, freeTransfers, noLaunches } from './changed-cost.ts';
 import { simulate } from './engine/simulate.ts';
+import { repeatTrace } from './repeat-trace.ts';
 
 /** A run that can be repeated: its plan, prices and cluster, and what the plan was made from where that is known. */
 export interface Repeatable {
@@ -22,6 +25,12 @@ export interface Repeatable {
   readonly cost: CostModel;
   readonly cluster: Cluster;
   readonly request: PlanRequest | null;
+}
+
+/** What a run takes as it is, and without each cause that it can be repeated without. */
+export interface WhatIfs {
+  readonly makespanNs: number;
+  readonly changes: readonly WhatIf[];
 }
 
 /** A run without one of its causes. */
@@ -73,6 +82,17 @@ export const whatIf = (run: Repeatable): WhatIf[] => {
     ...PLANS.map(({ cause, change, of }): WhatIf => ({ cause, change, makespanNs: planned(of(request)) })),
     { cause: 'fillDrain', change: 'only what as many iterations again would add', makespanNs: withoutEnds(request) },
   ];
+};
+
+/** The same for a run that only its trace is left of; disturbances are a cause more. */
+export const whatIfTrace = (trace: Trace): WhatIfs => {
+  const { asItRan, undisturbed } = repeatTrace(trace);
+  const without = replayed(undisturbed.plan, undisturbed.cost, undisturbed.cluster);
+  const changes = whatIf(asItRan).filter(({ cause }) => cause !== 'launches');
+  return {
+    makespanNs: replayed(asItRan.plan, asItRan.cost, asItRan.cluster) ?? makespanNs(trace),
+    changes: [...changes, { cause: unexplainedCause(trace), change: 'ops that follow each other at once and take their usual time', makespanNs: without }],
+  };
 };
 
 const replayed = (plan: Plan, cost: CostModel, cluster: Cluster): number | null => {

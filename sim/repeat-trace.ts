@@ -1,0 +1,85 @@
+import type { CostModel } from '../core/cost-model.ts';
+import { findChains } from '../core/explain/chain.ts';
+import { isTransfer } from '../core/explain/span-index.ts';
+import { createProgramBuilder } from '../core/plan/builders.ts';
+import { KIND, STREAM } from '../core/plan/op.ts';
+import type { MicrobatchShape, Plan, Program } from '../core/plan/plan.ts';
+import type { Trace } from '../core/trace/trace.ts';
+import { constantCluster, constantCost } from './constant-cost.ts';
+import type { Repeatable } from './what-if.ts';
+
+/** Times of a run's ops, in nanoseconds, by row of its trace. */
+type RowTimes = (row: number) => number;
+
+/** A run as its trace has it, so that it can be repeated with changes: as long as it took, and without disturbances. */
+export interface RepeatableTrace {
+  /** Ops take what they took, together with what passed before them for no reason that was recorded. */
+  readonly asItRan: Repeatable;
+  /** Ops take what they should have taken, and follow each other at once. */
+  readonly undisturbed: Repeatable;
+}
+
+/**
+ * The programs of a trace in the order in which it ran them, priced with its own times. Every device pair has a link
+ * that moves a microbatch in the mean of its transfers; loading and saving adapters takes no time.
+ */
+export const repeatTrace = (trace: Trace): RepeatableTrace => {
+  const { spans } = trace;
+  const { expectedNs, waitNs, arrivalNs } = findChains(trace);
+  const plan = planOf(trace);
+  const cluster = constantCluster(trace.devices.length);
+  const repeatable = (timeOf: RowTimes): Repeatable => ({ plan, cost: costOf(trace, plan, timeOf), cluster, request: null });
+  const ranNs: RowTimes = (row) =>
+    waitNs[row]! - arrivalNs[row]! + (isTransfer(spans.kind[row]!) ? expectedNs[row]! : spans.endNs[row]! - spans.startNs[row]!);
+  return { asItRan: repeatable(ranNs), undisturbed: repeatable((row) => expectedNs[row]!) };
+};
+
+/** One shape for each microbatch: equal ones may have taken different times. */
+const planOf = ({ spans, plan, devices }: Trace): Plan => {
+  const programs = devices.map(() => createProgramBuilder());
+  for (let row = 0; row < spans.length; row++) {
+    if (spans.stream[row] === STREAM.host) continue;
+    programs[spans.device[row]!]!.push(spans.kind[row]!, spans.stage[row]!, spans.operand[row]!, spans.iteration[row]!);
+  }
+  const { microbatches } = plan;
+  return {
+    ...plan,
+    shapes: Array.from(microbatches.shape, (shape): MicrobatchShape => ({ ...plan.shapes[shape]! })),
+    microbatches: { ...microbatches, shape: Uint32Array.from(microbatches.shape, (_, microbatch) => microbatch) },
+    programs: programs.map((program): Program => program.build()),
+  };
+};
+
+const costOf = ({ spans }: Trace, { shapes }: Plan, timeOf: RowTimes): CostModel => {
+  const numbers = new Map(shapes.map((shape, number) => [shape, number]));
+  const means = createMeans();
+  for (let row = 0; row < spans.length; row++) {
+    if (spans.stream[row] === STREAM.host) continue;
+    const kind = spans.kind[row]!;
+    if (spans.stream[row] === STREAM.receive) means.add(['transfer', spans.operand[row]!], timeOf(row));
+    else means.add([kind, spans.stage[row]!, spans.operand[row]!], timeOf(row));
+  }
+  const time = (kind: number, stage: number, operand: number) => ({ deviceNs: means.of([kind, stage, operand]), launchNs: 0 });
+  return {
+    ...constantCost({ forwardNs: 0, backwardNs: 0 }),
+    forward: (stage, shape) => time(KIND.forward, stage, numbers.get(shape)!),
+    backward: (stage, shape) => time(KIND.backward, stage, numbers.get(shape)!),
+    step: (stage, adapter) => time(KIND.step, stage, adapter),
+    transferBytes: (shape) => means.of(['transfer', numbers.get(shape)!]),
+  };
+};
+
+/** Means of values by key; 0 where there is none. */
+const createMeans = () => {
+  const sums = new Map<string, { total: number; count: number }>();
+  return {
+    add: (key: readonly (string | number)[], value: number): void => {
+      const sum = sums.get(key.join()) ?? { total: 0, count: 0 };
+      sums.set(key.join(), { total: sum.total + value, count: sum.count + 1 });
+    },
+    of: (key: readonly (string | number)[]): number => {
+      const sum = sums.get(key.join());
+      return sum === undefined ? 0 : sum.total / sum.count;
+    },
+  };
+};
