@@ -3,12 +3,27 @@ import type { MicrobatchShape, PlanTables } from '../core/plan/plan.ts';
 
 /** Cost models that differ from a given one in one respect: what a run would cost without a cause of idle time. */
 
-export const freeTransfers = (cost: CostModel): CostModel => ({ ...cost, transferBytes: () => 0 });
+export const freeTransfers = (cost: CostModel): CostModel => ({
+  ...cost,
+  transferBytes: () => 0,
+  microbatchCollective: () => ({ bytes: 0, calls: 0 }),
+  gradientCollective: () => ({ bytes: 0, calls: 0 }),
+});
+
+/** The passes of a cost model. */
+type Passes = Pick<CostModel, 'forward' | 'backward' | 'backwardInput' | 'backwardWeight'>;
+type Pass = Passes[keyof Passes];
+
+const changePasses = ({ forward, backward, backwardInput, backwardWeight }: Passes, change: (pass: Pass) => Pass): Passes => ({
+  forward: change(forward),
+  backward: change(backward),
+  backwardInput: change(backwardInput),
+  backwardWeight: change(backwardWeight),
+});
 
 export const noLaunches = (cost: CostModel): CostModel => ({
   ...cost,
-  forward: (stage, shape) => withoutLaunch(cost.forward(stage, shape)),
-  backward: (stage, shape) => withoutLaunch(cost.backward(stage, shape)),
+  ...changePasses(cost, (pass) => (stage, shape) => withoutLaunch(pass(stage, shape))),
   step: (stage, adapter) => withoutLaunch(cost.step(stage, adapter)),
 });
 
@@ -16,12 +31,11 @@ const withoutLaunch = ({ deviceNs }: ComputeCost): ComputeCost => ({ deviceNs, l
 
 /** Every stage takes the mean of all stages, so that a microbatch takes as long through the pipeline as before. */
 export const equalStages = (cost: CostModel, stageCount: number): CostModel => {
-  const stages = Array.from({ length: stageCount }, (_, stage) => stage);
-  const overStages = (price: (stage: number) => ComputeCost): ComputeCost => mean(stages.map((stage) => [price(stage), 1]));
+  const overStages = (price: (stage: number) => ComputeCost): ComputeCost =>
+    mean(Array.from({ length: stageCount }, (_, stage) => [price(stage), 1]));
   return {
     ...cost,
-    forward: (_stage, shape) => overStages((stage) => cost.forward(stage, shape)),
-    backward: (_stage, shape) => overStages((stage) => cost.backward(stage, shape)),
+    ...changePasses(cost, (pass) => (_stage, shape) => overStages((stage) => pass(stage, shape))),
     step: (_stage, adapter) => overStages((stage) => cost.step(stage, adapter)),
   };
 };
@@ -33,17 +47,20 @@ export const equalLengths = (cost: CostModel, { shapes, microbatches }: PlanTabl
   const overShapes = (price: (shape: MicrobatchShape) => ComputeCost): ComputeCost =>
     mean(shapes.map((shape, number) => [price(shape), counts[number]!]));
   const bytes = shapes.reduce((sum, shape, number) => sum + cost.transferBytes(shape) * counts[number]!, 0) / microbatches.length;
-  const [forward, backward] = [byStage((stage) => overShapes((shape) => cost.forward(stage, shape))), byStage((stage) => overShapes((shape) => cost.backward(stage, shape)))];
-  return { ...cost, forward, backward, transferBytes: () => bytes };
+  return {
+    ...cost,
+    ...changePasses(cost, (pass) => byStage((stage) => overShapes((shape) => pass(stage, shape)))),
+    transferBytes: () => bytes,
+  };
 };
 
 /** Computed once for each stage. */
 const byStage = (price: (stage: number) => ComputeCost): ((stage: number) => ComputeCost) => {
   const known = new Map<number, ComputeCost>();
   return (stage) => {
-    const cached = known.get(stage) ?? price(stage);
-    known.set(stage, cached);
-    return cached;
+    const cost = known.get(stage) ?? price(stage);
+    known.set(stage, cost);
+    return cost;
   };
 };
 

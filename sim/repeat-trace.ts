@@ -1,11 +1,13 @@
 import type { CostModel } from '../core/cost-model.ts';
 import { findChains } from '../core/explain/chain.ts';
-import { isTransfer } from '../core/explain/span-index.ts';
+import { isCommunication } from '../core/explain/span-index.ts';
+import { communicatorsOf } from '../core/plan/collectives.ts';
 import { createProgramBuilder } from '../core/plan/builders.ts';
 import { KIND, STREAM } from '../core/plan/op.ts';
 import type { MicrobatchShape, Plan, Program } from '../core/plan/plan.ts';
 import type { Trace } from '../core/trace/trace.ts';
 import { constantCluster, constantCost } from './constant-cost.ts';
+import { ringOf } from './engine/collective.ts';
 import type { Repeatable } from './what-if.ts';
 
 /** Times of a run's ops, in nanoseconds, by row of its trace. */
@@ -30,15 +32,15 @@ export const repeatTrace = (trace: Trace): RepeatableTrace => {
   const cluster = constantCluster(trace.devices.length);
   const repeatable = (timeOf: RowTimes): Repeatable => ({ plan, cost: costOf(trace, plan, timeOf), cluster, request: null });
   const ranNs: RowTimes = (row) =>
-    waitNs[row]! - arrivalNs[row]! + (isTransfer(spans.kind[row]!) ? expectedNs[row]! : spans.endNs[row]! - spans.startNs[row]!);
+    waitNs[row]! - arrivalNs[row]! + (isCommunication(spans.kind[row]!) ? expectedNs[row]! : spans.endNs[row]! - spans.startNs[row]!);
   return { asItRan: repeatable(ranNs), undisturbed: repeatable((row) => expectedNs[row]!) };
 };
 
 /** One shape for each microbatch: equal ones may have taken different times. */
-const planOf = ({ spans, plan, devices }: Trace): Plan => {
+const planOf = (trace: Trace): Plan => {
+  const { spans, plan, devices } = trace;
   const programs = devices.map(() => createProgramBuilder());
-  for (let row = 0; row < spans.length; row++) {
-    if (spans.stream[row] === STREAM.host) continue;
+  for (const row of programOrder(trace)) {
     programs[spans.device[row]!]!.push(spans.kind[row]!, spans.stage[row]!, spans.operand[row]!, spans.iteration[row]!);
   }
   const { microbatches } = plan;
@@ -50,8 +52,18 @@ const planOf = ({ spans, plan, devices }: Trace): Plan => {
   };
 };
 
-const costOf = ({ spans }: Trace, { shapes }: Plan, timeOf: RowTimes): CostModel => {
+/** Collectives wait for the compute ops that stand before them: those that had ended when they began. */
+const programOrder = ({ spans }: Trace): number[] => {
+  const isCompute = (row: number): boolean => spans.stream[row] === STREAM.compute;
+  const placeNs = (row: number): number => (isCompute(row) ? spans.endNs[row]! : spans.startNs[row]!);
+  return Array.from({ length: spans.length }, (_, row) => row)
+    .filter((row) => spans.stream[row] !== STREAM.host)
+    .sort((a, b) => placeNs(a) - placeNs(b) || Number(isCompute(b)) - Number(isCompute(a)) || a - b);
+};
+
+const costOf = ({ spans, plan }: Trace, { shapes }: Plan, timeOf: RowTimes): CostModel => {
   const numbers = new Map(shapes.map((shape, number) => [shape, number]));
+  const communicators = communicatorsOf(plan.stages);
   const means = createMeans();
   for (let row = 0; row < spans.length; row++) {
     if (spans.stream[row] === STREAM.host) continue;
@@ -59,12 +71,22 @@ const costOf = ({ spans }: Trace, { shapes }: Plan, timeOf: RowTimes): CostModel
     if (spans.stream[row] === STREAM.receive) means.add(['transfer', spans.operand[row]!], timeOf(row));
     else means.add([kind, spans.stage[row]!, spans.operand[row]!], timeOf(row));
   }
-  const time = (kind: number, stage: number, operand: number) => ({ deviceNs: means.of([kind, stage, operand]), launchNs: 0 });
+  const compute = (kind: number, stage: number, operand: number) => ({ deviceNs: means.of([kind, stage, operand]), launchNs: 0 });
+  const pass = (kind: number) => (stage: number, shape: MicrobatchShape) => compute(kind, stage, numbers.get(shape)!);
+  // Links move a byte a nanosecond, and a ring passes the tensor over each of them more or less than once.
+  const collective = (kind: number, stage: number, operand: number) => {
+    const { passes } = ringOf(kind, communicators.members[communicators.of(kind, stage)]!.length);
+    return { bytes: passes === 0 ? 0 : means.of([kind, stage, operand]) / passes, calls: 0 };
+  };
   return {
     ...constantCost({ forwardNs: 0, backwardNs: 0 }),
-    forward: (stage, shape) => time(KIND.forward, stage, numbers.get(shape)!),
-    backward: (stage, shape) => time(KIND.backward, stage, numbers.get(shape)!),
-    step: (stage, adapter) => time(KIND.step, stage, adapter),
+    forward: pass(KIND.forward),
+    backward: pass(KIND.backward),
+    backwardInput: pass(KIND.backwardInput),
+    backwardWeight: pass(KIND.backwardWeight),
+    step: (stage, adapter) => compute(KIND.step, stage, adapter),
+    microbatchCollective: (kind, stage, shape) => collective(KIND[kind], stage, numbers.get(shape)!),
+    gradientCollective: (kind, stage, adapter) => collective(KIND[kind], stage, adapter),
     transferBytes: (shape) => means.of(['transfer', numbers.get(shape)!]),
   };
 };

@@ -1,6 +1,6 @@
 /**
  * Why a device waits. Every nanosecond of idle compute time has exactly one of these causes; how it gets it stands in
- * docs/decisions/0006-idle-time-by-cause.md and is done in `idle.ts`.
+ * docs/decisions/0007-idle-time-by-cause.md and is done in `idle.ts`.
  */
 export const IDLE_CAUSES = [
   'fillDrain',

@@ -5,11 +5,12 @@
  * one that held it up. Followed backwards this gives every op a chain to the start of the run. A span's predecessor
  * always stands before it in the table, so chains end whatever a file says.
  */
-import { KIND, OP_KINDS, STREAM, type OpKind } from '../plan/op.ts';
+import { communicatorsOf, type Communicators } from '../plan/collectives.ts';
+import { KIND, OP_KINDS, STREAM, STREAM_OF_KIND, SUBJECT_OF_KIND, type OpKind } from '../plan/op.ts';
 import { busyNs } from '../trace/metrics.ts';
 import type { Trace } from '../trace/trace.ts';
 import { expectedTimes } from './expected-times.ts';
-import { indexSpans, isTransfer, type SpanIndex } from './span-index.ts';
+import { indexSpans, isCommunication, lastBefore, type SpanIndex } from './span-index.ts';
 
 export interface Chains {
   readonly index: SpanIndex;
@@ -29,18 +30,35 @@ interface Source {
   readonly hop: number;
 }
 
-/** Ops of the same microbatch whose data an op needs; those a trace does not have are on the same device, or in none. */
+const at = (hop: number, ...kinds: OpKind[]): Source[] => kinds.map((kind) => ({ kind, hop }));
+
+/** What a stage hands on, forward and backward: partial results of tensor-parallel ranks are summed first. */
+const OUTPUT: readonly OpKind[] = ['forward', 'allReduceForward'];
+const GRADIENT: readonly OpKind[] = ['backward', 'backwardInput', 'allReduceBackward'];
+const BACKWARD_INPUTS = [...at(0, 'receiveBackward', 'forward', 'allGatherBackward', 'allReduceForward'), ...at(1, ...GRADIENT)];
+
+/** Ops of the same microbatch whose results an op needs; those a trace does not have were not needed. */
 const INPUTS: Readonly<Record<OpKind, readonly Source[]>> = {
-  forward: [{ kind: 'receiveForward', hop: 0 }, { kind: 'forward', hop: -1 }],
-  backward: [{ kind: 'receiveBackward', hop: 0 }, { kind: 'backward', hop: 1 }, { kind: 'forward', hop: 0 }],
-  sendForward: [{ kind: 'forward', hop: 0 }],
-  receiveForward: [{ kind: 'forward', hop: -1 }],
-  sendBackward: [{ kind: 'backward', hop: 0 }],
-  receiveBackward: [{ kind: 'backward', hop: 1 }],
+  forward: [...at(0, 'receiveForward', 'allGatherForward'), ...at(-1, ...OUTPUT)],
+  backward: BACKWARD_INPUTS,
+  backwardInput: BACKWARD_INPUTS,
+  backwardWeight: at(0, 'backwardInput'),
+  sendForward: at(0, ...OUTPUT),
+  receiveForward: at(-1, ...OUTPUT),
+  sendBackward: at(0, ...GRADIENT),
+  receiveBackward: at(1, ...GRADIENT),
+  // Steps wait for gradient collectives, collectives for all their ranks: see `lastHold`.
   step: [],
   load: [],
   save: [],
   release: [],
+  allGatherForward: [],
+  allGatherBackward: [],
+  allReduceForward: [],
+  allReduceBackward: [],
+  allReduceGradients: [],
+  reduceScatterGradients: [],
+  allReduceNorm: [],
 };
 
 /** The other end of a transfer: what its stream did before holds the transfer up too. */
@@ -68,11 +86,18 @@ export const findChains = (trace: Trace): Chains => {
   const waitNs = new Float64Array(spans.length);
   const arrivalNs = new Float64Array(spans.length);
   const originNs = spans.length === 0 ? 0 : spans.startNs[0]!;
-  const loadNs = busyNs(trace);
+  const timing: Timing = {
+    trace,
+    index,
+    expectedNs,
+    loadNs: busyNs(trace),
+    communicators: communicatorsOf(plan.stages),
+    reductions: new Map(),
+  };
   for (let row = 0; row < spans.length; row++) {
     if (spans.stream[row] === STREAM.host) continue;
     const startNs = spans.startNs[row]!;
-    const last = lastHold({ trace, index, expectedNs, loadNs }, row);
+    const last = lastHold(timing, row);
     before[row] = last.row;
     const freeNs = last.row < 0 ? originNs : Math.min(startNs, last.endNs);
     waitNs[row] = startNs - freeNs;
@@ -88,6 +113,9 @@ interface Timing {
   readonly expectedNs: Float64Array;
   /** By device: time its compute stream is busy. */
   readonly loadNs: readonly number[];
+  readonly communicators: Communicators;
+  /** By device and adapter: its last gradient collective so far. */
+  readonly reductions: Map<string, number>;
 }
 
 interface Hold {
@@ -118,16 +146,34 @@ const lastHold = (timing: Timing, row: number): Hold => {
   const peer = PEER_CODES[kind] ?? null;
   const peerRow = peer === null ? -1 : index.rowOf(peer.kind, stage + peer.hop, operand);
   if (peerRow >= 0) offer(index.previous[peerRow]!, false);
+  if (kind === KIND.step) offer(timing.reductions.get(adapterKey(timing, row)) ?? -1, true);
+  if (STREAM_OF_KIND[kind] === STREAM.collective) offerRanks(timing, row, offer);
   return hold;
+};
+
+const adapterKey = ({ trace: { spans } }: Timing, row: number): string => `${spans.device[row]} ${spans.operand[row]}`;
+
+/** A collective begins when the last of its ranks has come to it: it has done what it computed or summed before. */
+const offerRanks = (timing: Timing, row: number, offer: (candidate: number, isInput: boolean) => void): void => {
+  const { trace: { spans }, index, communicators, reductions } = timing;
+  const startNs = spans.startNs[row]!;
+  for (const device of communicators.members[communicators.of(spans.kind[row]!, spans.stage[row]!)]!) {
+    for (const rows of [index.computeRows[device]!, index.collectiveRows[device]!]) {
+      let last = lastBefore(rows, spans.startNs, startNs + 1);
+      while (last >= 0 && (rows[last]! >= row || spans.endNs[rows[last]!]! > startNs)) last--;
+      if (last >= 0) offer(rows[last]!, false);
+    }
+  }
+  if (SUBJECT_OF_KIND[spans.kind[row]!] === 'iteration') reductions.set(adapterKey(timing, row), row);
 };
 
 /** A transfer holds its receiver up until it should have been there; what came later is the receiver's doing. */
 const endOf = ({ trace: { spans }, expectedNs }: Timing, row: number): number =>
-  isTransfer(spans.kind[row]!) ? spans.startNs[row]! + expectedNs[row]! : spans.endNs[row]!;
+  isCommunication(spans.kind[row]!) ? spans.startNs[row]! + expectedNs[row]! : spans.endNs[row]!;
 
 /** Work of the device that computed a span, or what a transfer brings. */
 const loadBehind = ({ trace: { spans, plan }, loadNs }: Timing, row: number): number => {
-  const [source] = isTransfer(spans.kind[row]!) ? INPUT_CODES[spans.kind[row]!]! : [];
+  const [source] = isCommunication(spans.kind[row]!) ? INPUT_CODES[spans.kind[row]!]! : [];
   const device = source === undefined ? spans.device[row]! : (plan.stages[spans.stage[row]! + source.hop]?.device ?? spans.device[row]!);
   return loadNs[device]!;
 };

@@ -2,7 +2,7 @@ import { KIND, OP_KINDS, STREAM } from '../plan/op.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { IdleCause } from './cause.ts';
 import type { Chains } from './chain.ts';
-import { carriesMicrobatch, isTransfer } from './span-index.ts';
+import { carriesMicrobatch, isCommunication } from './span-index.ts';
 
 /**
  * What made the chains that a device waits for longer than pure pipeline latency. Each row has up to four delays: its
@@ -36,11 +36,11 @@ export const delaysFor = (trace: Trace, chains: Chains, device: number): Delays 
     causeOf: (row, part) => {
       if (part === 1) return 'unequalStages';
       if (part === 2) return 'unequalLengths';
-      return part === 0 && isTransfer(spans.kind[row]!) ? 'communication' : unexplained;
+      return part === 0 && isCommunication(spans.kind[row]!) ? 'communication' : unexplained;
     },
     amountOf: (row, part) => {
       if (part === WAIT) return waitNs[row]!;
-      if (isTransfer(spans.kind[row]!)) return part === 0 ? expectedNs[row]! : 0;
+      if (isCommunication(spans.kind[row]!)) return part === 0 ? expectedNs[row]! : 0;
       if (part === 0) return spans.endNs[row]! - spans.startNs[row]! - expectedNs[row]!;
       return part === 1 ? stageNs(row) : lengthNs(row);
     },

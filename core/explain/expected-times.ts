@@ -8,7 +8,7 @@
  */
 import { STREAM } from '../plan/op.ts';
 import type { Trace } from '../trace/trace.ts';
-import { carriesMicrobatch, isTransfer, lastBefore, tokensOf, type SpanIndex } from './span-index.ts';
+import { carriesMicrobatch, isCommunication, lastBefore, tokensOf, type SpanIndex } from './span-index.ts';
 
 /** Nanoseconds by row, never more than the span took. */
 export const expectedTimes = (trace: Trace, index: SpanIndex): Float64Array => {
@@ -46,7 +46,7 @@ const expectShortest: Expect = (_trace, _index, rows, expected) => {
 
 const expectFitted: Expect = (trace, index, rows, expected) => {
   const sizeOf = (row: number): number => tokensOf(trace, row);
-  const sample = isTransfer(trace.spans.kind[rows[0]!]!) ? undisturbed(trace, index, rows) : rows;
+  const sample = isCommunication(trace.spans.kind[rows[0]!]!) ? undisturbed(trace, index, rows) : rows;
   const line = fitLine(sample.map((row) => ({ size: sizeOf(row), ns: expected[row]! })));
   for (const row of rows) expected[row] = Math.min(expected[row]!, Math.max(0, Math.round(line(sizeOf(row)))));
 };

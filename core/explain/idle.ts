@@ -8,14 +8,16 @@
  * pipeline (drain), memory was full, the chain goes back to a step, or it goes back to the start of the run (fill).
  * Once nothing more enters, no other work could have come, and only delays since the device's own part in the chain count.
  */
-import { KIND, STREAM } from '../plan/op.ts';
+import { KIND, STREAM, SUBJECT_OF_KIND } from '../plan/op.ts';
+import { neighboursOf } from '../plan/pipelines.ts';
+import type { PlanTables } from '../plan/plan.ts';
 import { adaptersOfSpan, computeWindow, type TimeWindow } from '../trace/metrics.ts';
 import type { SpanTable, Trace } from '../trace/trace.ts';
 import { addTimes, noTimes, totalOfTimes, type CauseTimes, type IdleCause } from './cause.ts';
 import { findChains, type Chains } from './chain.ts';
 import { DELAY_PARTS, delaysFor, unexplainedCause, waitsForArrival, type Delays } from './delays.ts';
 import { findMemoryHolds, type MemoryHold } from './memory-hold.ts';
-import { isTransfer } from './span-index.ts';
+import { isCommunication } from './span-index.ts';
 
 /** One stretch of idle time of a compute stream: [startNs, endNs), and the op that ends it; −1: none follows. */
 export interface Gap {
@@ -97,24 +99,28 @@ const lastSteps = (trace: Trace, chains: Chains): Int32Array => {
  */
 const findOpenings = (trace: Trace, { before }: Chains): Uint8Array => {
   const { spans, plan } = trace;
+  const isFirst = firstStages(plan);
   return Uint8Array.from({ length: spans.length }, (_, row) => {
     let held = before[row]!;
-    if (!isEntry(spans, row) || held < 0 || spans.kind[held] !== KIND.step) return 0;
+    if (!isEntry(spans, row, isFirst) || held < 0 || spans.kind[held] !== KIND.step) return 0;
     if (!adaptersOfSpan(plan, spans, row).includes(spans.operand[held]!)) return 0;
-    while (held >= 0 && spans.kind[held] === KIND.step) held = before[held]!;
+    while (held >= 0 && SUBJECT_OF_KIND[spans.kind[held]!] === 'iteration') held = before[held]!;
     const cause = held < 0 ? -1 : before[held]!;
-    return cause >= 0 && isTransfer(spans.kind[cause]!) ? 1 : 0;
+    return cause >= 0 && isCommunication(spans.kind[cause]!) ? 1 : 0;
   });
 };
 
-/** Whether a span lets a microbatch into the pipeline. */
-const isEntry = ({ stream, kind, stage }: SpanTable, row: number): boolean =>
-  stream[row] === STREAM.compute && kind[row] === KIND.forward && stage[row] === 0;
+const firstStages = ({ stages }: PlanTables): readonly boolean[] => [...neighboursOf(stages).previous].map((stage) => stage < 0);
 
-const lastEntry = ({ spans }: Trace): number => {
+/** Whether a span lets a microbatch into a pipeline. */
+const isEntry = ({ stream, kind, stage }: SpanTable, row: number, isFirst: readonly boolean[]): boolean =>
+  stream[row] === STREAM.compute && kind[row] === KIND.forward && isFirst[stage[row]!]!;
+
+const lastEntry = ({ spans, plan }: Trace): number => {
+  const isFirst = firstStages(plan);
   let latestNs = -Infinity;
   for (let row = 0; row < spans.length; row++) {
-    if (isEntry(spans, row)) latestNs = Math.max(latestNs, spans.startNs[row]!);
+    if (isEntry(spans, row, isFirst)) latestNs = Math.max(latestNs, spans.startNs[row]!);
   }
   return latestNs;
 };

@@ -1,5 +1,6 @@
 import { MEMORY_CLASS, type MemoryClass } from '../cost-model.ts';
 import { KIND } from '../plan/op.ts';
+import { neighboursOf } from '../plan/pipelines.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { Chains } from './chain.ts';
 import { carriesMicrobatch, lastBefore, tokensOf } from './span-index.ts';
@@ -116,7 +117,7 @@ const holdsBack = (trace: Trace, chains: Chains, book: Book, timeNs: number): bo
 /** Whether a forward's data is on its device and, where it enters the pipeline, its adapters have arrived and stepped. */
 const isReady = ({ spans, plan }: Trace, { index }: Chains, row: number, timeNs: number): boolean => {
   const [stage, microbatch] = [spans.stage[row]!, spans.operand[row]!];
-  if (stage > 0) {
+  if (neighboursOf(plan.stages).previous[stage]! >= 0) {
     const received = index.rowOf(KIND.receiveForward, stage, microbatch);
     const source = received >= 0 ? received : index.rowOf(KIND.forward, stage - 1, microbatch);
     return source >= 0 && spans.endNs[source]! <= timeNs;

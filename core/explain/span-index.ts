@@ -1,4 +1,4 @@
-import { OP_KINDS, STREAM, STREAMS, streamOf, type OpKind } from '../plan/op.ts';
+import { KIND, OP_KINDS, STREAM, STREAM_OF_KIND, STREAMS, SUBJECT_OF_KIND } from '../plan/op.ts';
 import type { Trace } from '../trace/trace.ts';
 
 /** Finds spans by what they do; −1 where there is none. Launches on host streams are not in it. */
@@ -9,39 +9,22 @@ export interface SpanIndex {
   readonly previous: Int32Array;
   /** Rows of each device's compute stream, in order of start. */
   readonly computeRows: readonly (readonly number[])[];
+  readonly collectiveRows: readonly (readonly number[])[];
 }
 
 const NONE = -1;
 
-/** Whether an op's operand is a microbatch, by kind; it is an adapter otherwise. */
-const CARRIES_MICROBATCH: Readonly<Record<OpKind, boolean>> = {
-  forward: true,
-  backward: true,
-  step: false,
-  sendForward: true,
-  receiveForward: true,
-  sendBackward: true,
-  receiveBackward: true,
-  load: false,
-  save: false,
-  release: false,
-};
+export const carriesMicrobatch = (kind: number): boolean => SUBJECT_OF_KIND[kind] === 'microbatch';
 
-const MICROBATCH_KINDS = OP_KINDS.map((kind) => CARRIES_MICROBATCH[kind]);
-
-export const carriesMicrobatch = (kind: number): boolean => MICROBATCH_KINDS[kind]!;
-
-/** Whether ops of a kind move data between devices: those on neither a compute nor a host stream. */
-const TRANSFERS = OP_KINDS.map((kind) => streamOf(kind) !== 'compute' && streamOf(kind) !== 'host');
-
-export const isTransfer = (kind: number): boolean => TRANSFERS[kind]!;
+/** Whether ops of a kind move data between devices: transfers and collectives. */
+export const isCommunication = (kind: number): boolean => STREAM_OF_KIND[kind] !== STREAM.compute;
 
 export const indexSpans = ({ plan, spans, devices }: Trace): SpanIndex => {
   const width = plan.stages.length * plan.microbatches.length;
-  const columns = OP_KINDS.map((kind) => (CARRIES_MICROBATCH[kind] ? new Int32Array(width).fill(NONE) : new Int32Array(0)));
+  const columns = OP_KINDS.map((kind) => (carriesMicrobatch(KIND[kind]) ? new Int32Array(width).fill(NONE) : new Int32Array(0)));
   const previous = new Int32Array(spans.length).fill(NONE);
   const latest = new Int32Array(devices.length * STREAMS.length).fill(NONE);
-  const computeRows = devices.map((): number[] => []);
+  const [computeRows, collectiveRows] = [devices.map((): number[] => []), devices.map((): number[] => [])];
   for (let row = 0; row < spans.length; row++) {
     const stream = spans.stream[row]!;
     const id = spans.device[row]! * STREAMS.length + stream;
@@ -49,6 +32,7 @@ export const indexSpans = ({ plan, spans, devices }: Trace): SpanIndex => {
     latest[id] = row;
     if (stream === STREAM.host) continue;
     if (stream === STREAM.compute) computeRows[spans.device[row]!]!.push(row);
+    if (stream === STREAM.collective) collectiveRows[spans.device[row]!]!.push(row);
     const kind = spans.kind[row]!;
     if (carriesMicrobatch(kind)) columns[kind]![spans.stage[row]! * plan.microbatches.length + spans.operand[row]!] = row;
   }
@@ -57,6 +41,7 @@ export const indexSpans = ({ plan, spans, devices }: Trace): SpanIndex => {
       stage >= 0 && stage < plan.stages.length ? columns[kind]![stage * plan.microbatches.length + microbatch]! : NONE,
     previous,
     computeRows,
+    collectiveRows,
   };
 };
 

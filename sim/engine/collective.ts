@@ -40,7 +40,7 @@ const agrees = (engine: Engine, device: number, communicator: number, kind: numb
 };
 
 /** Steps of the ring, and how often the tensor passes every link of it, for `ranks` devices. */
-const ringOf = (kind: number, ranks: number): { readonly steps: number; readonly passes: number } => {
+export const ringOf = (kind: number, ranks: number): { readonly steps: number; readonly passes: number } => {
   const oneWay = { steps: ranks - 1, passes: (ranks - 1) / ranks };
   switch (kind) {
     case KIND.allGatherForward:
