@@ -4,6 +4,7 @@ import { isLeft } from 'fp-ts/lib/Either.js';
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js';
 import { calibrateCommand, type CalibrateFlags } from './commands/calibrate.ts';
 import { compareCommand, type CompareFlags } from './commands/compare.ts';
+import { explainCommand, type ExplainFlags } from './commands/explain.ts';
 import { generateCommand, type GenerateFlags } from './commands/generate.ts';
 import { mergeCommand, type MergeFlags } from './commands/merge.ts';
 import { planCommand, type PlanFlags } from './commands/plan.ts';
@@ -78,6 +79,15 @@ program
   .option('--json', 'print one JSON document and nothing else')
   .option('--out <folder>', 'folder for CSV, JSON and Markdown; default with all data sets: experiments/scorecard')
   .action((names: string[], flags: ValidateFlags) => runMain(validateCommand(names, flags)));
+
+program
+  .command('explain')
+  .description('say where the idle time of a run comes from and what each cause costs')
+  .argument('<experiment|plan|trace>', 'experiment file (YAML), plan file or trace file (.json)')
+  .option('--critical-path', 'list the spans that held each other up from start to end')
+  .option('--json', 'print one JSON object and nothing else')
+  .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
+  .action((path: string, flags: ExplainFlags) => runMain(explainCommand(path, flags)));
 
 program
   .command('merge')

@@ -80,7 +80,7 @@ export const whatIf = (run: Repeatable): WhatIf[] => {
   return [
     ...priced,
     ...PLANS.map(({ cause, change, of }): WhatIf => ({ cause, change, makespanNs: planned(of(request)) })),
-    { cause: 'fillDrain', change: 'only what as many iterations again would add', makespanNs: withoutEnds(request) },
+    { cause: 'fillDrain', change: 'what as many iterations again would add', makespanNs: withoutEnds(request) },
   ];
 };
 
@@ -91,7 +91,7 @@ export const whatIfTrace = (trace: Trace): WhatIfs => {
   const changes = whatIf(asItRan).filter(({ cause }) => cause !== 'launches');
   return {
     makespanNs: replayed(asItRan.plan, asItRan.cost, asItRan.cluster) ?? makespanNs(trace),
-    changes: [...changes, { cause: unexplainedCause(trace), change: 'ops that follow each other at once and take their usual time', makespanNs: without }],
+    changes: [...changes, { cause: unexplainedCause(trace), change: 'no gaps between ops, usual times', makespanNs: without }],
   };
 };
 

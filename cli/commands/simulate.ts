@@ -1,22 +1,18 @@
-import { dirname } from 'node:path';
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
-import type { CostModel } from '../../core/cost-model.ts';
 import { formatExperiment } from '../../core/experiment/format.ts';
-import type { Experiment } from '../../core/experiment/experiment.ts';
-import type { Plan } from '../../core/plan/plan.ts';
 import { formatChromeTrace } from '../../core/trace/chrome-trace.ts';
 import type { TraceSummary } from '../../core/trace/summary.ts';
 import type { PlanError } from '../../core/planners/plan-error.ts';
-import { calibrateLinks } from '../../sim/calibrated-cluster.ts';
-import { costOfExperiment, planExperiment } from '../../sim/plan-experiment.ts';
 import { timelineSvg } from '../../viz/timeline-svg.ts';
-import { badFiles, badInput, doesNotFit, type Failure } from '../failure.ts';
-import { asSeenFrom, readText } from '../../exec/run/open-experiment.ts';
-import { noteExtrapolations } from '../extrapolation-notes.ts';
-import { formatPlanFile, readPlanFile, type PlanFile } from '../plan-file.ts';
-import { openProfile, openProfiled, profileOption, type ProfileFlags } from '../profile-option.ts';
+import type { MetricRow } from '../../viz/report.ts';
+import type { Failure } from '../failure.ts';
+import { asSeenFrom } from '../../exec/run/open-experiment.ts';
+import { formatPlanFile } from '../plan-file.ts';
+import { idleRows } from '../idle-table.ts';
+import { openPricedPlan, type PricedPlan } from '../priced-plan.ts';
+import type { ProfileFlags } from '../profile-option.ts';
 import { provenance } from '../provenance.ts';
 import { reportPage } from '../report-page.ts';
 import { memoryFailure, runSimulation, type Simulation } from '../run-simulation.ts';
@@ -28,63 +24,17 @@ export interface SimulateFlags extends ProfileFlags {
   readonly out?: string;
 }
 
-interface Priced {
-  readonly experiment: Experiment;
-  readonly plan: Plan;
-  readonly cost: CostModel;
-}
-
 /** `mlora simulate`: replays an experiment's plan, or a plan file, in virtual time. */
 export const simulateCommand = (path: string, flags: SimulateFlags): TE.TaskEither<Failure, void> =>
   pipe(
-    path.endsWith('.json') ? openPlan(path, flags) : planFromExperiment(path, flags),
+    openPricedPlan(path, { ...flags, onMisfit: (schedule, error) => flags.json === true && printJson(misfitJson(schedule, error)) }),
     TE.chainFirst(() => (flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out))),
     TE.bindW('simulation', ({ plan, cost, experiment }) => TE.fromEither(runSimulation(plan, cost, experiment.cluster))),
     TE.chainFirst((run) => (flags.out === undefined ? TE.right(undefined) : writeResults(flags.out, resultFiles(run, flags.out)))),
     TE.chainEitherK(({ simulation }) => finish(simulation, flags)),
   );
 
-const planFromExperiment = (path: string, flags: SimulateFlags): TE.TaskEither<Failure, Priced> =>
-  pipe(
-    openProfiled(path, flags),
-    TE.chainEitherK(({ experiment, options }) =>
-      pipe(
-        planExperiment(experiment, options),
-        E.bimap(
-          (error) => {
-            if (flags.json === true) printJson(misfitJson(experiment.schedule.type, error));
-            return doesNotFit(error);
-          },
-          ({ plan, cost }) => {
-            noteExtrapolations(experiment, plan, options);
-            return { experiment, plan, cost };
-          },
-        ),
-      ),
-    ),
-  );
-
-const openPlan = (path: string, flags: SimulateFlags): TE.TaskEither<Failure, Priced> =>
-  pipe(
-    openProfile(flags),
-    TE.bindTo('profile'),
-    TE.bind('file', () => readPlan(path)),
-    TE.map(({ profile, file }) => {
-      const experiment = { ...file.experiment, cluster: calibrateLinks(file.experiment.cluster, profile) };
-      const { profileOf } = profileOption(profile);
-      noteExtrapolations(experiment, file.plan, profileOption(profile));
-      return { experiment, plan: file.plan, cost: costOfExperiment(experiment, file.plan.stages, profileOf) };
-    }),
-  );
-
-const readPlan = (path: string): TE.TaskEither<Failure, PlanFile> =>
-  pipe(
-    readText(path),
-    TE.mapLeft(badFiles),
-    TE.chainEitherK((text) => pipe(readPlanFile(text, dirname(path)), E.mapLeft((problems) => badInput(path, problems)))),
-  );
-
-const resultFiles = (run: Priced & { readonly simulation: Simulation }, folder: string): ResultFiles => {
+const resultFiles = (run: PricedPlan & { readonly simulation: Simulation }, folder: string): ResultFiles => {
   const { plan, simulation } = run;
   const experiment = asSeenFrom(folder, run.experiment);
   const { trace, summary } = simulation;
@@ -99,13 +49,15 @@ const resultFiles = (run: Priced & { readonly simulation: Simulation }, folder: 
     'report.html': reportPage({
       title: experiment.name,
       subtitle: `${summary.schedule} on ${experiment.cluster.name}, simulated`,
-      metrics: metricRows(summary, null),
+      metrics: rowsOf(simulation),
       traces: [{ label: 'Simulated', subtitle: subtitleOf(summary), trace }],
       losses: [],
       settings,
     }),
   };
 };
+
+const rowsOf = ({ summary, trace }: Simulation): MetricRow[] => [...metricRows(summary, null), ...idleRows(trace, null)];
 
 const summaryJson = ({ summary, wallSeconds }: Simulation): TraceSummary & { readonly wallSeconds: number } => ({
   ...summary,
@@ -130,7 +82,7 @@ const printJson = (value: unknown): void => void process.stdout.write(`${JSON.st
 const finish = (simulation: Simulation, { json, out }: SimulateFlags): E.Either<Failure, void> => {
   if (json === true) printJson(summaryJson(simulation));
   else {
-    process.stdout.write(`${formatMetrics(metricRows(simulation.summary, null))}\n`);
+    process.stdout.write(`${formatMetrics(rowsOf(simulation))}\n`);
     if (out !== undefined) process.stdout.write(`\nresults are in ${out}; open ${out}/report.html in a browser\n`);
   }
   const failure = memoryFailure(simulation.trace);

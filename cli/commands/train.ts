@@ -16,6 +16,7 @@ import { timelineSvg } from '../../viz/timeline-svg.ts';
 import type { LossSeries, MetricRow } from '../../viz/report.ts';
 import { badInput, doesNotFit, execution, type Failure } from '../failure.ts';
 import { asSeenFrom } from '../../exec/run/open-experiment.ts';
+import { idleRows } from '../idle-table.ts';
 import { formatPlanFile } from '../plan-file.ts';
 import { formatPrediction, predictionCsv, predictionRows } from '../prediction.ts';
 import { openProfiled, type ProfileFlags } from '../profile-option.ts';
@@ -121,7 +122,7 @@ const runTraining = (trainable: Resumable, { backend, out }: TrainFlags): TE.Tas
 
 const finish = (trained: Trained, { out }: TrainFlags): TE.TaskEither<Failure, void> => {
   const measured = summarize(trained.result.trace);
-  const rows = metricRows(trained.simulation.summary, measured);
+  const rows = [...metricRows(trained.simulation.summary, measured), ...idleRows(trained.simulation.trace, trained.result.trace)];
   return pipe(
     writeResults(out, resultFiles({ ...trained, experiment: asSeenFrom(out, trained.experiment) }, measured, rows)),
     TE.chainEitherK(() => {

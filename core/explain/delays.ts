@@ -2,7 +2,7 @@ import { KIND, OP_KINDS, STREAM } from '../plan/op.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { IdleCause } from './cause.ts';
 import type { Chains } from './chain.ts';
-import { carriesMicrobatch, isCommunication } from './span-index.ts';
+import { carriesMicrobatch, isCommunication, tokensOfMicrobatch } from './span-index.ts';
 
 /**
  * What made the chains that a device waits for longer than pure pipeline latency. Each row has up to four delays: its
@@ -51,29 +51,38 @@ export const delaysFor = (trace: Trace, chains: Chains, device: number): Delays 
 export const unexplainedCause = ({ spans }: Trace): IdleCause =>
   spans.stream.includes(STREAM.host) ? 'launches' : 'runtime';
 
-/** What a device's own stages take for a microbatch, on average where it has several; NaN where it never computes it. */
+/** What a device's own stages take for a microbatch; NaN where it never does anything of the kind. */
 interface OwnTimes {
+  /** On average over its stages; for microbatches of other pipelines in proportion to their tokens. */
   readonly of: (kind: number, operand: number) => number;
   readonly mean: (kind: number) => number;
 }
 
-const ownTimes = ({ spans, plan }: Trace, { index, expectedNs }: Chains, device: number): OwnTimes => {
+const ownTimes = (trace: Trace, { index, expectedNs }: Chains, device: number): OwnTimes => {
+  const { spans, plan } = trace;
   const width = plan.microbatches.length;
   const sums = new Float64Array(OP_KINDS.length * width);
   const counts = new Uint16Array(OP_KINDS.length * width);
-  const totals = new Float64Array(OP_KINDS.length);
-  const totalCounts = new Float64Array(OP_KINDS.length);
+  const totals = OP_KINDS.map(() => ({ ns: 0, count: 0, tokens: 0 }));
   for (const row of index.computeRows[device]!) {
     const kind = spans.kind[row]!;
     if (!carriesMicrobatch(kind)) continue;
-    sums[kind * width + spans.operand[row]!]! += expectedNs[row]!;
-    counts[kind * width + spans.operand[row]!]! += 1;
-    totals[kind]! += expectedNs[row]!;
-    totalCounts[kind]! += 1;
+    const cell = kind * width + spans.operand[row]!;
+    const total = totals[kind]!;
+    sums[cell]! += expectedNs[row]!;
+    counts[cell]! += 1;
+    total.ns += expectedNs[row]!;
+    total.count += 1;
+    total.tokens += tokensOfMicrobatch(plan, spans.operand[row]!);
   }
   return {
-    of: (kind, operand) => (carriesMicrobatch(kind) ? sums[kind * width + operand]! / counts[kind * width + operand]! : NaN),
-    mean: (kind) => totals[kind]! / totalCounts[kind]!,
+    of: (kind, operand) => {
+      if (!carriesMicrobatch(kind)) return NaN;
+      const cell = kind * width + operand;
+      if (counts[cell]! > 0) return sums[cell]! / counts[cell]!;
+      return (totals[kind]!.ns / totals[kind]!.tokens) * tokensOfMicrobatch(plan, operand);
+    },
+    mean: (kind) => totals[kind]!.ns / totals[kind]!.count,
   };
 };
 

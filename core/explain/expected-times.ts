@@ -14,6 +14,7 @@ import { carriesMicrobatch, isCommunication, lastBefore, tokensOf, type SpanInde
 export const expectedTimes = (trace: Trace, index: SpanIndex): Float64Array => {
   const { spans, source } = trace;
   const expected = Float64Array.from({ length: spans.length }, (_, row) => spans.endNs[row]! - spans.startNs[row]!);
+  if (source === 'simulated' && !spans.stream.includes(STREAM.host)) return expected;
   const expect = source === 'simulated' ? expectShortest : expectFitted;
   for (const rows of equalOps(trace).values()) expect(trace, index, rows, expected);
   return expected;

@@ -1,4 +1,5 @@
 import { KIND, OP_KINDS, STREAM, STREAM_OF_KIND, STREAMS, SUBJECT_OF_KIND } from '../plan/op.ts';
+import type { PlanTables } from '../plan/plan.ts';
 import type { Trace } from '../trace/trace.ts';
 
 /** Finds spans by what they do; −1 where there is none. Launches on host streams are not in it. */
@@ -45,11 +46,12 @@ export const indexSpans = ({ plan, spans, devices }: Trace): SpanIndex => {
   };
 };
 
+export const tokensOfMicrobatch = ({ shapes, microbatches }: PlanTables, microbatch: number): number =>
+  shapes[microbatches.shape[microbatch]!]!.parts.reduce((sum, { tokens }) => sum + tokens, 0);
+
 /** Tokens of the microbatch a span works for; 0 where it works for none. */
 export const tokensOf = ({ plan, spans }: Trace, row: number): number =>
-  carriesMicrobatch(spans.kind[row]!)
-    ? plan.shapes[plan.microbatches.shape[spans.operand[row]!]!]!.parts.reduce((sum, { tokens }) => sum + tokens, 0)
-    : 0;
+  carriesMicrobatch(spans.kind[row]!) ? tokensOfMicrobatch(plan, spans.operand[row]!) : 0;
 
 /** Position of the last of some rows, in order of start, that starts before a time; −1 for none. */
 export const lastBefore = (rows: readonly number[], startNs: Float64Array, timeNs: number): number => {

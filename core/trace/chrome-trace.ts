@@ -14,6 +14,9 @@ import type { SpanTable, Trace } from './trace.ts';
 export const FORMAT = 'mlora trace';
 export const FORMAT_VERSION = 2;
 
+/** Whether a text looks like a trace rather than like another of our files; reading it says whether it is a good one. */
+export const isTraceText = (text: string): boolean => text.includes('"traceEvents"');
+
 /** Viewers treat process and thread 0 as the idle task, so both count from 1; thread numbers are unique in the file. */
 export const processOf = (device: number): number => device + 1;
 export const threadOf = (device: number, stream: number): number => device * STREAMS.length + stream + 1;
