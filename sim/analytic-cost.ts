@@ -90,9 +90,13 @@ const stageCost = (options: AnalyticCostOptions, content: StageContent, stage: n
   const setting = settingOf(options, profile);
   const executed = setting.elementwise === 'tfjs' ? shapeAsPacked : unchanged;
   const { measure, price } = timing(profile, gpu, { precision: options.precision, attention: setting.attention });
+  const perPassNs = profile.kind === 'roofline' ? profile.perPassNs.value : 0;
   const tabulated = (work: typeof forwardWork): ((shape: MicrobatchShape) => ComputeCost) => {
     const table = tabulateAffine((shape) => measure(work(setting, content, shape)));
-    return (shape) => price(table(executed(shape)));
+    return (shape) => {
+      const cost = price(table(executed(shape)));
+      return { ...cost, deviceNs: cost.deviceNs + perPassNs };
+    };
   };
   return {
     setting,

@@ -52,8 +52,12 @@ export interface RooflineProfile {
   readonly memoryEfficiency: Figure;
   /** Time no kernel stays under, however small. */
   readonly minimumKernelNs: Figure;
+  /** Between the end of a kernel and the start of the next one, though it was launched long before. */
+  readonly kernelGapNs: Figure;
   /** `asynchronous`: the host launches ahead of the device; `synchronous`: every launch delays the device. */
   readonly launch: { readonly kind: 'asynchronous' | 'synchronous'; readonly perKernelNs: Figure };
+  /** Of every forward or backward, in which no kernel runs: queues and messages of the program around it. */
+  readonly perPassNs: Figure;
   /** Memory of the runtime itself. */
   readonly contextBytes: Figure;
   /** Measured 16-bit products; absent: none. */

@@ -68,6 +68,7 @@ export const rooflineCost = (roofline: Roofline, measures: ArrayLike<number>): C
     busyNs += kernelNs(roofline, measures, at);
     count += measures[at + 5]!;
   }
+  busyNs += count * roofline.profile.kernelGapNs.value;
   const launchNs = count * launch.perKernelNs.value;
   return launch.kind === 'asynchronous'
     ? { deviceNs: busyNs, launchNs, firstLaunchNs: Math.min(launchNs, launch.perKernelNs.value) }

@@ -113,8 +113,16 @@ const keptOfLayer = (setting: WorkSetting, { recompute }: StageContent, shape: M
 
 const headSavedTensors = (setting: WorkSetting, { head }: StageContent, shape: MicrobatchShape): number[] => {
   const tokens = headTokens(setting, shape);
-  return head ? [tokens * setting.model.hiddenSize, tokens * setting.model.vocabularySize] : [];
+  return head ? [tokens * setting.model.hiddenSize, (tokens * setting.model.vocabularySize * logitBytes(setting).saved) / setting.elementBytes] : [];
 };
+
+/**
+ * Bytes of every logit: kept for the backward, and alive beside that while the head runs. Hugging Face's causal models and
+ * PyTorch's cross-entropy keep the log-probabilities in fp32 and hold the logits, their shifted copy and, of 16-bit logits,
+ * the fp32 copy: 12 bytes together; as many in backward (fp32 gradient, its copies).
+ */
+const logitBytes = ({ elementwise, elementBytes }: WorkSetting): { readonly saved: number; readonly during: number } =>
+  elementwise === 'eager' ? { saved: FLOAT, during: 2 * FLOAT } : { saved: elementBytes, during: elementBytes };
 
 /** What the executor's layers share: a mask per attention block, cosines and sines per token. */
 const executorSharedElements = ({ model }: WorkSetting, shape: MicrobatchShape): number => {
@@ -183,6 +191,9 @@ export const temporaryBytes = (
           quantisedProductBytes(setting, tokens),
         );
   const again = content.recompute === true && content.layerCount > 0 ? setting.elementBytes * sum(layerSavedTensors(setting, shape)) : 0;
-  const head = content.head ? setting.elementBytes * headTokens(setting, shape) * vocabularySize : 0;
-  return { forward: Math.max(layers(2, 2), head), backward: Math.max(layers(3, 3) + again, head) };
+  const head = content.head ? logitBytes(setting).during * headTokens(setting, shape) * vocabularySize : 0;
+  // What the head keeps is gone by the time the layers run backward.
+  const headSaved = setting.elementBytes * sum(headSavedTensors(setting, content, shape));
+  const backward = Math.max(layers(3, 3) + again - headSaved, head, 0);
+  return { forward: Math.max(layers(2, 2), head), backward };
 };
