@@ -12,8 +12,7 @@ import type { PackedBatch } from '../packed-batch.ts';
 import type { ForwardResult, Stage } from '../stage.ts';
 import { type BatchContext, type RotaryConstants, createBatchContext, disposeBatchContext } from './batch-context.ts';
 import { packTokens } from './batch-layout.ts';
-import { backwardLayers, evaluateLayers, forwardLayers } from './layer-stack.ts';
-import type { LayerSaved } from './layer.ts';
+import { type LayerKept, backwardLayers, evaluateLayers, forwardLayers } from './layer-stack.ts';
 import { type HeadSaved, backwardHead, forwardHead } from './loss-head.ts';
 import { halfRotation, rotaryFrequencies } from './rope.ts';
 import { type StageWeights, frozenWeightsOf, loadStageWeights } from './stage-weights.ts';
@@ -25,6 +24,8 @@ export interface StageOptions {
   /** Layers [firstLayer, endLayer): the first stage also holds the embedding, the last one the LM head and the loss. */
   readonly firstLayer: number;
   readonly endLayer: number;
+  /** Keep each layer's input only, and run its forward again in the backward; absent: no. */
+  readonly recompute?: boolean;
   /** Told when the gradient that an adapter steps with is not finite; without it nothing is checked. */
   readonly onNonFinite?: (adapter: number) => void;
 }
@@ -44,7 +45,7 @@ export const createStage = async (options: StageOptions): Promise<E.Either<Probl
 interface InFlight {
   readonly batch: PackedBatch;
   readonly context: BatchContext;
-  readonly layers: readonly LayerSaved[];
+  readonly layers: readonly LayerKept[];
   readonly head: HeadSaved | undefined;
 }
 
@@ -105,7 +106,9 @@ const forward = (state: StageState, batch: PackedBatch, input: Tensor2D | null):
   const { weights, inFlight, options } = state;
   if (inFlight.has(batch.microbatch)) throw new Error(`microbatch ${batch.microbatch} is in flight already`);
   const context = openContext(state, batch, true);
-  const { hidden, saved: layers } = forwardLayers(weights.layers, input ?? embed(state, batch), context);
+  const { recompute = false } = options;
+  const bottom = input ?? embed(state, batch);
+  const { hidden, kept: layers } = forwardLayers(weights.layers, bottom, { batch: context, recompute });
   const head = weights.head && forwardHead(weights.head, hidden, batch, options.backend);
   inFlight.set(batch.microbatch, { batch, context, layers, head: head?.saved });
   if (head === undefined) return { kind: 'hidden', hidden };

@@ -33,8 +33,8 @@ const openStages = async (
 ): Promise<E.Either<ExecError, ReadonlyMap<number, Stage>>> => {
   const stages = new Map<number, Stage>();
   for (const stage of ownStages(setup.placements, setup.rank)) {
-    const { firstLayer, endLayer } = setup.placements[stage]!;
-    const created = await createStage({ model: setup.model, source, backend, firstLayer, endLayer });
+    const { firstLayer, endLayer, recompute = false } = setup.placements[stage]!;
+    const created = await createStage({ model: setup.model, source, backend, firstLayer, endLayer, recompute });
     if (E.isLeft(created)) return E.left({ kind: 'badInput', files: [{ file: setup.modelFolder, problems: created.left }] });
     stages.set(stage, created.right);
   }

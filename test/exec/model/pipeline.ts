@@ -23,6 +23,7 @@ export const openPipeline = async (
   model: Model,
   weights: ReturnType<typeof randomWeights>,
   cuts: readonly number[] = [],
+  recompute = false,
 ): Promise<Pipeline> => {
   const ends = [...cuts, model.layerCount];
   const stages: Stage[] = [];
@@ -33,6 +34,7 @@ export const openPipeline = async (
       backend,
       firstLayer: ends[index - 1] ?? 0,
       endLayer,
+      recompute,
     });
     if (E.isLeft(stage)) throw new Error(stage.left.map(({ path, message }) => `${path}: ${message}`).join('\n'));
     stages.push(stage.right);

@@ -1,6 +1,7 @@
 import { memory, tensor2d } from '@tensorflow/tfjs-core';
 import * as E from 'fp-ts/lib/Either.js';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { MODULE_NAMES } from '../../../core/model/model.ts';
 import { BACKEND_NAMES, type Backend } from '../../../exec/backend/backend.ts';
 import { createStage } from '../../../exec/model/create-stage.ts';
 import { NO_TARGET, type BatchPart } from '../../../exec/packed-batch.ts';
@@ -28,9 +29,9 @@ describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
   /** Trains the adapters of the parts together and returns each step's losses and the final weights, by adapter. */
   const train = async (
     parts: readonly BatchPart[],
-    options: { cuts?: readonly number[]; steps?: number; optimizer?: typeof descent } = {},
+    options: { cuts?: readonly number[]; recompute?: boolean } = {},
   ) => {
-    const pipeline = await openPipeline(backend, model, weights, options.cuts);
+    const pipeline = await openPipeline(backend, model, weights, options.cuts, options.recompute);
     const adapters = parts.map(({ adapter }) => adapter);
     for (const adapter of adapters) {
       const targetModules =
@@ -39,12 +40,12 @@ describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
         setupOf(
           adapter,
           { rank: adapter + 1, dropout: adapter === 2 ? 0.3 : 0, targetModules },
-          { optimizer: options.optimizer ?? adamW({ learningRate: 0.05 }) },
+          { optimizer: adamW({ learningRate: 0.05 }) },
         ),
       );
     }
     const losses = new Map<number, number[]>(adapters.map((adapter) => [adapter, []]));
-    for (let step = 0; step < (options.steps ?? 3); step++) {
+    for (let step = 0; step < 3; step++) {
       for (const { adapter, loss } of await pipeline.forward(batchOf(step, parts))) losses.get(adapter)!.push(loss);
       pipeline.backward(step);
       adapters.forEach((adapter) => pipeline.step(adapter));
@@ -78,6 +79,57 @@ describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
       expect(cut.trained).toEqual(whole.trained);
     },
   );
+
+  test.each([[[]], [[1]]])('trains alike whether activations are kept or computed again, cut before layers %j', async (cuts) => {
+    const kept = await train(PARTS, { cuts });
+    const recomputed = await train(PARTS, { cuts, recompute: true });
+    expect(recomputed.losses).toEqual(kept.losses);
+    expect(recomputed.trained).toEqual(kept.trained);
+  });
+
+  test('computes activations again with the masks and magnitudes of the forward, for several microbatches in flight', async () => {
+    const gradientsOf = async (recompute: boolean) => {
+      const pipeline = await openPipeline(backend, model, weights, [1], recompute);
+      const everywhere = { targetModules: MODULE_NAMES, dropout: 0.4 };
+      pipeline.load(setupOf(0, { ...everywhere, type: 'dora' }, { optimizer: descent }));
+      pipeline.load(setupOf(1, everywhere, { optimizer: descent }));
+      const before = await pipeline.weights(0);
+      for (const microbatch of [0, 1]) await pipeline.forward(batchOf(microbatch, PARTS.slice(0, 2)));
+      for (const microbatch of [0, 1]) pipeline.backward(microbatch);
+      pipeline.step(0);
+      const gradients = appliedGradients(before, await pipeline.weights(0));
+      pipeline.dispose();
+      return gradients;
+    };
+    const gradients = await gradientsOf(true);
+    expect(Math.max(...[...gradients.values()].map(largestEntry))).toBeGreaterThan(1e-3);
+    expect(gradients).toEqual(await gradientsOf(false));
+  });
+
+  test('holds only the layers’ inputs between forward and backward when it computes activations again', async () => {
+    const held = async (recompute: boolean): Promise<number> => {
+      const pipeline = await openPipeline(backend, model, weights, [], recompute);
+      PARTS.forEach(({ adapter }) => pipeline.load(setupOf(adapter)));
+      const iterate = async (microbatch: number): Promise<number> => {
+        const before = memory();
+        await pipeline.forward(batchOf(microbatch, PARTS));
+        const after = memory().numBytes;
+        pipeline.backward(microbatch);
+        PARTS.forEach(({ adapter }) => pipeline.step(adapter));
+        if (microbatch > 0) expect(memory().numTensors).toBe(before.numTensors);
+        return after - before.numBytes;
+      };
+      await iterate(0);
+      const bytes = await iterate(1);
+      pipeline.dispose();
+      return bytes;
+    };
+    const tokens = PARTS.flatMap(({ rows }) => rows).reduce((sum, row) => sum + row.tokens.length, 0);
+    const inputs = 4 * model.layerCount * tokens * model.hiddenSize;
+    const [kept, recomputed] = [await held(false), await held(true)];
+    expect(recomputed).toBeGreaterThanOrEqual(inputs);
+    expect(recomputed).toBeLessThan(kept / 2);
+  });
 
   test('accumulates the microbatches of a mini-batch to the gradient of the whole', async () => {
     const rows = rowsOf(0, [5, 3, 4]);

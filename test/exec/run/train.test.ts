@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { memory } from '@tensorflow/tfjs-core';
 import * as E from 'fp-ts/lib/Either.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MEMORY_CLASS } from '../../../core/cost-model.ts';
 import type { Job } from '../../../core/job.ts';
 import { compareOrder } from '../../../core/trace/compare-order.ts';
 import { readPeftFolder } from '../../../exec/adapter/peft-folder.ts';
@@ -47,6 +48,13 @@ const weightError = (a: AdapterResult, b: AdapterResult): number =>
 const lossError = (a: AdapterResult, b: AdapterResult): number =>
   Math.max(...b.losses.map((loss, i) => Math.abs(loss - a.losses[i]!) / loss));
 
+/** The most bytes of saved activations that a device held. */
+const mostActivations = ({ trace: { memory: rows } }: TrainResult, device: number): number =>
+  rows.bytes.reduce((most, bytes, row) => {
+    const counts = rows.device[row] === device && rows.memoryClass[row] === MEMORY_CLASS.activations;
+    return counts ? Math.max(most, bytes) : most;
+  }, 0);
+
 /** Four unlike adapters: ranks, targets, data, learning rates, dropout. */
 const JOBS: readonly Job[] = [
   demoJob('sums', { seed: 1, duration: { kind: 'iterations', iterations: 8 } }),
@@ -80,6 +88,15 @@ describe('training through a pipeline', () => {
     const whole = await trained(await demoOptions([job], 1, { evaluation: null, schedule: { microbatches: 1 } }));
     expect(lossError(split.adapters[0]!, whole.adapters[0]!)).toBeLessThan(1e-5);
     expect(weightError(split.adapters[0]!, whole.adapters[0]!)).toBeLessThan(1e-5);
+  }, 60_000);
+
+  it('gives the same adapters with less memory for activations where a stage computes them again', async () => {
+    const kept = await demoOptions(JOBS, 2, { evaluation: null });
+    const stages = kept.plan.stages.map((placement, stage) => ({ ...placement, recompute: stage === 0 }));
+    const [before, after] = [await trained(kept), await trained({ ...kept, plan: { ...kept.plan, stages } })];
+    expect(after.adapters).toEqual(before.adapters);
+    expect(mostActivations(after, 0)).toBeLessThan(mostActivations(before, 0) / 3);
+    expect(mostActivations(after, 1)).toBe(mostActivations(before, 1));
   }, 60_000);
 
   it('runs the same ops in the same order on every device as the simulator, and leaves no tensor behind', async () => {
