@@ -56,6 +56,8 @@ export interface StepSizes {
    * takes about 16 (Hayou et al. 2024).
    */
   readonly learningRateRatio: number;
+  /** The gradient of each step is scaled down to this norm over all of the adapter's tensors; null: it is taken as it is. */
+  readonly maxGradientNorm: number | null;
   readonly schedule: LearningRateSchedule;
 }
 

@@ -53,8 +53,13 @@ export interface Stage {
   readonly forward: (batch: PackedBatch, input: Tensor2D | null, options: { readonly keep: boolean }) => ForwardResult;
   /** `gradient` is null on the last stage; returns the input gradient, null on the first stage. Accumulates adapter gradients. */
   readonly backward: (microbatch: number, gradient: Tensor2D | null) => Tensor2D | null;
-  /** One optimizer step of an adapter from its accumulated gradients, which it clears. */
-  readonly step: (adapter: number) => void;
+  /** Σ g² over an adapter's accumulated gradient on this stage; over all stages it is the square of the gradient's norm. */
+  readonly squaredGradientNorm: (adapter: number) => Promise<number>;
+  /**
+   * One optimizer step of an adapter from its accumulated gradients, which it clears. An adapter whose optimizer has a
+   * `maxGradientNorm` needs the norm of its gradient over all stages.
+   */
+  readonly step: (adapter: number, gradientNorm?: number) => void;
   /** The adapter's weights on this stage under PEFT's names. */
   readonly weights: (adapter: number) => Promise<readonly NamedArray[]>;
   /** Weights and optimizer vectors between two steps: with the number of steps all that its further training depends on. */

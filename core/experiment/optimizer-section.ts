@@ -11,6 +11,7 @@ const schedule = closed({
 const stepSizes = {
   learningRate: positiveNumber.default(1e-3),
   learningRateRatio: positiveNumber.default(1),
+  maxGradientNorm: positiveNumber.nullable().default(null),
   schedule: schedule.prefault({}),
 };
 

@@ -12,6 +12,8 @@ export interface GradientSum {
   readonly add: (gradients: AdapterGradients) => void;
   /** Hands out the sum and starts again from nothing; undefined where nothing was added. The caller disposes it. */
   readonly take: () => Tensor1D | undefined;
+  /** Σ g² of the sum, in double precision: cut into stages or not, an adapter has the same norm. */
+  readonly squaredNorm: () => Promise<number>;
   /** Whether the sum is made of finite numbers. */
   readonly isFinite: () => Promise<boolean>;
   readonly dispose: () => void;
@@ -32,6 +34,10 @@ export const createGradientSum = (layout: ParameterLayout, backend: Backend): Gr
       const taken = total;
       total = undefined;
       return taken;
+    },
+    squaredNorm: async () => {
+      if (total === undefined) return 0;
+      return (await backend.read(total)).reduce((sum, value) => sum + value * value, 0);
     },
     isFinite: async () => {
       const current = total;

@@ -1,4 +1,4 @@
-import { type Tensor, type Tensor1D, type Tensor2D, concat, dispose, keep, tensor1d, tensor2d } from '@tensorflow/tfjs-core';
+import { type Tensor, type Tensor1D, type Tensor2D, concat, dispose, keep, mul, tensor1d, tensor2d } from '@tensorflow/tfjs-core';
 import { learningRateAt } from '../../core/learning-rate.ts';
 import { type Model, type ModuleName, linearShape } from '../../core/model/model.ts';
 import type { Backend } from '../backend/backend.ts';
@@ -7,6 +7,7 @@ import { scoped } from '../backend/scope.ts';
 import type { AdapterSetup, NamedArray } from '../stage.ts';
 import { type ModuleGradients, type ModuleOperands, createAdapterForm } from './adapter-form.ts';
 import { rowNorms } from './dora.ts';
+import { clipFactor } from './clip-gradient.ts';
 import { type RowSpan, dropoutMask } from './dropout.ts';
 import { type AdapterGradients, createGradientSum } from './gradient-sum.ts';
 import { initialValues } from './initial-values.ts';
@@ -30,8 +31,13 @@ export interface LoadedAdapter {
   readonly trainedGradients: (layer: number, module: ModuleName, gradients: ModuleGradients) => ReadonlyMap<string, Tensor>;
   /** Adds gradients of one microbatch, which it takes over. Every matrix of the stage must be there. */
   readonly accumulate: (gradients: AdapterGradients) => void;
-  /** One optimizer step from the accumulated gradient, which it clears; throws when there is none. */
-  readonly step: () => void;
+  /** Σ g² over the accumulated gradient on this stage. */
+  readonly squaredGradientNorm: () => Promise<number>;
+  /**
+   * One optimizer step from the accumulated gradient, which it clears; throws when there is none, or when it is to be
+   * clipped and its norm over all stages is not given.
+   */
+  readonly step: (gradientNorm: number | undefined) => void;
   /** Whether every accumulated gradient is a finite number. */
   readonly gradientIsFinite: () => Promise<boolean>;
   readonly weights: () => Promise<readonly NamedArray[]>;
@@ -88,11 +94,14 @@ export const loadAdapter = (options: LoadOptions): LoadedAdapter => {
           .map(([matrix, gradient]) => [peftName(layer, module, matrix), keep(gradient)]),
       ),
     accumulate: gradients.add,
-    step: () => {
-      const gradient = gradients.take();
-      if (gradient === undefined) throw new Error(`adapter ${name} steps without a gradient`);
+    squaredGradientNorm: gradients.squaredNorm,
+    step: (gradientNorm) => {
+      const factor = clipFactorOf(setup, gradientNorm);
+      const taken = gradients.take();
+      if (taken === undefined) throw new Error(`adapter ${name} steps without a gradient`);
+      const gradient: Tensor1D = factor === 1 ? taken : mul(taken, factor);
       const next = optimizer.update(parameters, gradient);
-      dispose([parameters, gradient]);
+      dispose([parameters, taken, gradient]);
       operands.clear();
       parameters = next;
       steps++;
@@ -117,6 +126,12 @@ export const loadAdapter = (options: LoadOptions): LoadedAdapter => {
       optimizer.dispose();
     },
   };
+};
+
+const clipFactorOf = ({ name, optimizer: { maxGradientNorm } }: AdapterSetup, gradientNorm: number | undefined): number => {
+  if (maxGradientNorm === null) return 1;
+  if (gradientNorm === undefined) throw new Error(`adapter ${name} steps before the norm of its gradient is known`);
+  return clipFactor(maxGradientNorm, gradientNorm);
 };
 
 /** Magnitudes are computed where the frozen weights are; all else comes from the seed. */

@@ -43,6 +43,7 @@ const NO_STEPS: Optimizer = {
   type: 'sgd',
   learningRate: 0,
   learningRateRatio: 1,
+  maxGradientNorm: null,
   schedule: { type: 'constant', warmup: 0 },
   momentum: 0,
   weightDecay: 0,

@@ -71,7 +71,8 @@ const stageOf = (options: StageOptions, range: LayerRange, weights: StageWeights
     },
     forward: (batch, input, { keep }) => (keep ? forward(state, batch, input) : evaluate(state, batch, input)),
     backward: (microbatch, gradient) => backward(state, microbatch, gradient),
-    step: (index) => step(state, index),
+    squaredGradientNorm: (index) => adapterOf(state, index).squaredGradientNorm(),
+    step: (index, gradientNorm) => step(state, index, gradientNorm),
     weights: (index) => adapterOf(state, index).weights(),
     state: (index) => adapterOf(state, index).state(),
     release: (index) => {
@@ -141,7 +142,7 @@ const backward = (state: StageState, microbatch: number, gradient: Tensor2D | nu
   return bottom ?? null;
 };
 
-const step = (state: StageState, index: number): void => {
+const step = (state: StageState, index: number, gradientNorm: number | undefined): void => {
   const adapter = adapterOf(state, index);
   const { onNonFinite } = state.options;
   if (onNonFinite !== undefined) {
@@ -149,7 +150,7 @@ const step = (state: StageState, index: number): void => {
       if (!finite) onNonFinite(index);
     });
   }
-  adapter.step();
+  adapter.step(gradientNorm);
 };
 
 const disposeStage = ({ weights, rotary, adapters, inFlight }: StageState): void => {

@@ -105,6 +105,7 @@ const setupOf = (index: number): AdapterSetup => ({
     type: 'adamw',
     learningRate: 1e-3,
     learningRateRatio: 1,
+    maxGradientNorm: null,
     schedule: { type: 'constant', warmup: 0 },
     beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0,
   },

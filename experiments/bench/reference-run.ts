@@ -21,6 +21,8 @@ interface ReferenceRun {
   readonly optimizer: Optimizer;
   readonly rows: readonly { readonly tokens: readonly number[]; readonly prompt: number }[];
   readonly losses: readonly number[];
+  /** Norm of each step's gradient before it is clipped; runs that clip only. */
+  readonly gradientNorms?: readonly number[];
 }
 
 /** How far our training is from the reference. */
@@ -28,6 +30,8 @@ export interface ReferenceComparison {
   readonly adapter: Adapter;
   /** |ours − theirs| / theirs, of every step. */
   readonly lossErrors: readonly number[];
+  /** The same of the gradients' norms, where the run clips them. */
+  readonly normErrors: readonly number[];
   /** Relative Frobenius norm of the difference, by PEFT's key. */
   readonly weightErrors: ReadonlyMap<string, number>;
 }
@@ -43,6 +47,8 @@ export const REFERENCE_RUNS = [
   'qwen2-rslora-all',
   'llama-cosine-warmup',
   'llama-sgd-linear',
+  'llama-clipped',
+  'llama-sgd-clipped',
 ] as const;
 
 /** Trains as a stored run of a folder did, on the wasm backend, and compares; throws where the run cannot be read. */
@@ -52,17 +58,24 @@ export const compareWithReference = async (folder: string, name: string): Promis
   const { adapter, weights } = right(await readPeftFolder(join(folder, name, 'initial'), model));
   const final = right(await readPeftFolder(join(folder, name, 'final'), model));
   const stage = await openWholeModel(join(folder, run.model, 'model'), model);
-  const setup = { index: 0, name, adapter, optimizer: run.optimizer, iterations: run.steps, seed: 0 };
+  const setup = { index: 0, name, adapter, optimizer: { ...NO_CLIPPING, ...run.optimizer }, iterations: run.steps, seed: 0 };
   stage.load(setup, weights);
-  const losses = await train(stage, run);
+  const { losses, gradientNorms } = await train(stage, run);
   const trained = await stage.weights(0);
   stage.dispose();
   return {
     adapter,
-    lossErrors: losses.map((loss, step) => Math.abs(loss - run.losses[step]!) / run.losses[step]!),
+    lossErrors: relativeErrors(losses, run.losses),
+    normErrors: relativeErrors(gradientNorms, run.gradientNorms ?? []),
     weightErrors: compareWeights(trained, final.weights),
   };
 };
+
+/** Runs stored without it do not clip. */
+const NO_CLIPPING = { maxGradientNorm: null };
+
+const relativeErrors = (own: readonly number[], reference: readonly number[]): readonly number[] =>
+  reference.map((value, step) => Math.abs(own[step]! - value) / value);
 
 const readJson = async (...path: string[]): Promise<unknown> => JSON.parse(await readFile(join(...path), 'utf8'));
 
@@ -79,8 +92,9 @@ const openWholeModel = async (folder: string, model: Parameters<typeof createSta
   return right(stage);
 };
 
-const train = async (stage: Stage, run: ReferenceRun): Promise<number[]> => {
+const train = async (stage: Stage, run: ReferenceRun): Promise<{ losses: number[]; gradientNorms: number[] }> => {
   const losses: number[] = [];
+  const gradientNorms: number[] = [];
   for (let step = 0; step < run.steps; step++) {
     let loss = 0;
     for (const [microbatch, part] of splitBatch(run, step).entries()) {
@@ -89,10 +103,12 @@ const train = async (stage: Stage, run: ReferenceRun): Promise<number[]> => {
       loss += (await result.losses)[0]!.loss;
       stage.backward(microbatch, null);
     }
-    stage.step(0);
+    const norm = Math.sqrt(await stage.squaredGradientNorm(0));
+    stage.step(0, norm);
     losses.push(loss);
+    gradientNorms.push(norm);
   }
-  return losses;
+  return { losses, gradientNorms };
 };
 
 const splitBatch = (run: ReferenceRun, step: number): readonly BatchPart[] => {

@@ -4,7 +4,7 @@ import type { LearningRateSchedule } from '../../core/job.ts';
 import { learningRateAt } from '../../core/learning-rate.ts';
 
 const ratesOf = (schedule: LearningRateSchedule, steps: number): number[] =>
-  Array.from({ length: steps }, (_, step) => learningRateAt({ learningRate: 1, learningRateRatio: 1, schedule }, step, steps));
+  Array.from({ length: steps }, (_, step) => learningRateAt({ learningRate: 1, learningRateRatio: 1, maxGradientNorm: null, schedule }, step, steps));
 
 describe('the learning rate', () => {
   // get_scheduler(name, AdamW(lr=1), num_warmup_steps=3, num_training_steps=8) of transformers 4.38, before each step.

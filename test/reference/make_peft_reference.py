@@ -52,6 +52,8 @@ CASES = {
     "llama-loraplus": case(R8, learningRate=1e-3, learningRateRatio=16, weightDecay=0.1),
     "llama-cosine-warmup": case(R8, schedule=dict(type="cosine", warmup=4)),
     "llama-sgd-linear": dict(case(R8), optimizer=SGD),
+    "llama-clipped": case(R8, microbatches=2, maxGradientNorm=1.0),
+    "llama-sgd-clipped": dict(case(R8), optimizer={**SGD, "maxGradientNorm": 2.0}),
     "qwen2-rslora-all": case(dict(r=4, lora_alpha=4, use_rslora=True, target_modules=EVERY_MODULE),
                              model="qwen2-rslora-all", microbatches=2, learningRate=5e-3, weightDecay=0.1),
 }
@@ -80,9 +82,9 @@ def collate(rows):
     return dict(input_ids=tokens, attention_mask=mask, labels=labels)
 
 
-def train(model, rows, microbatches, optimizer, schedule):
+def train(model, rows, microbatches, optimizer, schedule, max_norm):
     """Each step's loss is the mean over the targets of the whole mini-batch, also when it is split."""
-    losses = []
+    losses, norms = [], []
     for step in range(STEPS):
         batch = [rows[(step * BATCH_SIZE + index) % len(rows)] for index in range(BATCH_SIZE)]
         targets = sum(len(row["tokens"]) - row["prompt"] for row in batch)
@@ -94,11 +96,13 @@ def train(model, rows, microbatches, optimizer, schedule):
             loss = model(**collate(part)).loss * share
             loss.backward()
             total += loss.item()
+        if max_norm is not None:
+            norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm).item())
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
         losses.append(total)
-    return losses
+    return dict(losses=losses, **(dict(gradientNorms=norms) if norms else {}))
 
 
 def make_optimizer(model, settings):
@@ -145,10 +149,10 @@ def make_case(here, name, model, kind, config, microbatches, optimizer):
     rows = make_rows(2 * BATCH_SIZE)
     torch_optimizer = make_optimizer(adapted, optimizer)
     schedule = make_schedule(torch_optimizer, optimizer["schedule"])
-    losses = train(adapted, rows, microbatches, torch_optimizer, schedule)
+    trained = train(adapted, rows, microbatches, torch_optimizer, schedule, optimizer.get("maxGradientNorm"))
     adapted.save_pretrained(folder / "final")
     run = dict(model=model, steps=STEPS, batchSize=BATCH_SIZE, microbatches=microbatches, optimizer=optimizer, rows=rows,
-               losses=losses)
+               **trained)
     (folder / "run.json").write_text(json.dumps(run) + "\n")
     for extra in folder.glob("**/README.md"):
         extra.unlink()

@@ -32,12 +32,12 @@ describe('an adapter', () => {
 describe('an optimizer', () => {
   it('has no keys of another kind', () => {
     expect(problemsOf({ ...minimal, jobs: [{ ...job, optimizer: { type: 'sgd', beta1: 0.9 } }] })).toEqual([
-      'jobs[0].optimizer.beta1: unknown key; known keys: type, learningRate, learningRateRatio, schedule, momentum, weightDecay',
+      'jobs[0].optimizer.beta1: unknown key; known keys: type, learningRate, learningRateRatio, maxGradientNorm, schedule, momentum, weightDecay',
     ]);
   });
 
   it('may be SGD, with a schedule and the ratio of LoRA+', () => {
-    const optimizer = { type: 'sgd', momentum: 0.9, learningRateRatio: 16, schedule: { type: 'cosine', warmup: 5 } };
+    const optimizer = { type: 'sgd', momentum: 0.9, learningRateRatio: 16, maxGradientNorm: 1, schedule: { type: 'cosine', warmup: 5 } };
     expect(jobOf({ optimizer }).optimizer).toEqual({ ...optimizer, learningRate: 1e-3, weightDecay: 0 });
   });
 });

@@ -41,7 +41,7 @@ describe('defaults', () => {
     const defaults = { ...job, name: undefined, adapter: { rank: 0, dropout: 0.1 }, optimizer: { lr: 3 } };
     expect(problemsOf({ ...minimal, defaults, jobs: [{ name: 'a' }, { name: 'b' }] })).toEqual([
       'defaults.adapter.rank: is 0; expected a whole number of at least 1',
-      'defaults.optimizer.lr: unknown key; known keys: type, learningRate, learningRateRatio, schedule, beta1, beta2, epsilon, weightDecay',
+      'defaults.optimizer.lr: unknown key; known keys: type, learningRate, learningRateRatio, maxGradientNorm, schedule, beta1, beta2, epsilon, weightDecay',
     ]);
   });
 

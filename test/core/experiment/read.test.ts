@@ -40,6 +40,7 @@ describe('a minimal experiment file', () => {
           type: 'adamw',
           learningRate: 1e-3,
           learningRateRatio: 1,
+          maxGradientNorm: null,
           schedule: { type: 'constant', warmup: 0 },
           beta1: 0.9,
           beta2: 0.999,

@@ -27,6 +27,7 @@ const SETUPS: readonly AdapterSetup[] = [
         type: 'sgd',
         learningRate: 0.1,
         learningRateRatio: 1,
+        maxGradientNorm: null,
         schedule: { type: 'linear', warmup: 0 },
         momentum: 0.9,
         weightDecay: 0.1,

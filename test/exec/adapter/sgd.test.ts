@@ -16,6 +16,7 @@ const sgd = (changes: Partial<Sgd>): Sgd => ({
   type: 'sgd',
   learningRate: 0.1,
   learningRateRatio: 1,
+  maxGradientNorm: null,
   schedule: { type: 'constant', warmup: 0 },
   momentum: 0,
   weightDecay: 0,

@@ -14,6 +14,8 @@ export interface Pipeline {
   readonly forward: (batch: PackedBatch, keep?: boolean) => Promise<readonly PartLoss[]>;
   readonly backward: (microbatch: number) => void;
   readonly step: (adapter: number) => void;
+  /** A step that knows the norm of the gradient over all stages; returns it. */
+  readonly clippedStep: (adapter: number) => Promise<number>;
   readonly weights: (adapter: number) => Promise<readonly NamedArray[]>;
   readonly dispose: () => void;
 }
@@ -56,6 +58,12 @@ export const openPipeline = async (
       for (const stage of [...stages].reverse()) gradient = stage.backward(microbatch, gradient);
     },
     step: (adapter) => stages.forEach((stage) => stage.step(adapter)),
+    clippedStep: async (adapter) => {
+      const squares = await Promise.all(stages.map((stage) => stage.squaredGradientNorm(adapter)));
+      const norm = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
+      stages.forEach((stage) => stage.step(adapter, norm));
+      return norm;
+    },
     weights: async (adapter) => (await Promise.all(stages.map((stage) => stage.weights(adapter)))).flat(),
     dispose: () => stages.forEach((stage) => stage.dispose()),
   };

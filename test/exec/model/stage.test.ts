@@ -153,6 +153,26 @@ describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
       expect(relativeDifference(gradient, expected.get(key)!, largest), key).toBeLessThan(1e-5);
   });
 
+  test.each([[[]], [[1]], [[1, 2]]])('clips a gradient to the norm it has over all stages, cut before layers %j', async (cuts) => {
+    const gradientOf = async (maxGradientNorm: number | null) => {
+      const pipeline = await openPipeline(backend, model, weights, cuts);
+      pipeline.load(setupOf(0, { targetModules: MODULE_NAMES }, { optimizer: { ...descent, maxGradientNorm } }));
+      const before = await pipeline.weights(0);
+      await pipeline.forward(batchOf(0, [PARTS[0]!]));
+      pipeline.backward(0);
+      const norm = await pipeline.clippedStep(0);
+      const gradients = appliedGradients(before, await pipeline.weights(0));
+      pipeline.dispose();
+      return { norm, all: Float32Array.from([...gradients.values()].flatMap((values) => [...values])) };
+    };
+    const free = await gradientOf(null);
+    expect(free.norm).toBeCloseTo(Math.hypot(...free.all), 5);
+    const clipped = await gradientOf(free.norm / 4);
+    expect(clipped.norm).toBe(free.norm);
+    expect(relativeDifference(clipped.all, free.all.map((value) => value / 4))).toBeLessThan(1e-5);
+    expect((await gradientOf(free.norm * 4)).all).toEqual(free.all);
+  });
+
   test('evaluates without dropout, without keeping anything and without moving the next training masks', async () => {
     const pipeline = await openPipeline(backend, model, weights);
     pipeline.load(
@@ -286,9 +306,11 @@ describe.each(BACKEND_NAMES)('a stage on %s', (name) => {
     stage!.load(setupOf(0));
     const batch = batchOf(0, [PARTS[0]!]);
     expect(() => stage!.load(setupOf(0))).toThrow('adapter 0 is loaded already');
-    expect(() => stage!.forward(batchOf(0, [PARTS[1]!]), null, { keep: true })).toThrow('adapter 1 is not loaded');
+    expect(() => stage!.forward(batchOf(0, [PARTS[2]!]), null, { keep: true })).toThrow('adapter 2 is not loaded');
     expect(() => stage!.backward(0, null)).toThrow('microbatch 0 has no forward');
     expect(() => stage!.step(0)).toThrow('steps without a gradient');
+    stage!.load(setupOf(1, {}, { optimizer: adamW({ maxGradientNorm: 1 }) }));
+    expect(() => stage!.step(1)).toThrow('steps before the norm of its gradient is known');
     await pipeline.forward(batch);
     expect(() => stage!.forward(batch, null, { keep: true })).toThrow('microbatch 0 is in flight already');
     pipeline.dispose();

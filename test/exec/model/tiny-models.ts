@@ -61,6 +61,7 @@ export const adamW = (changes: Partial<AdamW> = {}): AdamW => ({
   type: 'adamw',
   learningRate: 1e-3,
   learningRateRatio: 1,
+  maxGradientNorm: null,
   schedule: { type: 'constant', warmup: 0 },
   beta1: 0.9,
   beta2: 0.999,

@@ -46,6 +46,7 @@ export const fakeStage = (stage: number, stageCount: number, log: string[]): Sta
     log.push(`${stage}B${microbatch}`);
     return stage === 0 ? null : tensor2d([-(100 * microbatch + stage)], [1, 1]);
   },
+  squaredGradientNorm: () => Promise.resolve(4),
   step: (adapter) => log.push(`${stage}STEP${adapter}`),
   weights: (adapter) => Promise.resolve([{ name: `${stage}/${adapter}`, shape: [1], values: Float32Array.of(stage) }]),
   state: (adapter) => Promise.resolve([{ name: `${stage}/${adapter}`, shape: [1], values: Float32Array.of(stage) }]),
@@ -111,6 +112,7 @@ export const runFake = async ({ programs, placements, stageOf, changes }: FakeRu
     type: 'adamw',
     learningRate: 1,
     learningRateRatio: 1,
+    maxGradientNorm: null,
     schedule: { type: 'constant', warmup: 0 },
     beta1: 0, beta2: 0, epsilon: 1, weightDecay: 0,
   },
