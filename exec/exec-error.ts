@@ -19,6 +19,10 @@ export type ExecError =
   | { readonly kind: 'rankDied'; readonly rank: number; readonly cause: string; readonly lastWords: string }
   /** A rank reports an error of its own. */
   | { readonly kind: 'rankFailed'; readonly rank: number; readonly reason: string }
+  /** A rank still runs, but the line over which it exchanges tensors is cut; `peer` is the rank at its other end, where that is known. */
+  | { readonly kind: 'connectionLost'; readonly rank: number; readonly peer: number | null }
+  /** Results could not be written any more in the middle of a run, e.g. because the disk is full. */
+  | { readonly kind: 'writeFailed'; readonly folder: string; readonly reason: string }
   | { readonly kind: 'interrupted'; readonly by: string };
 
 const MAX_PROBLEMS = 20;
@@ -52,6 +56,10 @@ export const formatExecError = (error: ExecError): string => {
       return `rank ${error.rank} died: ${error.cause}. ${STOPPED}${formatWords(error.lastWords)}`;
     case 'rankFailed':
       return `rank ${error.rank} failed. ${STOPPED}\n${error.reason}`;
+    case 'connectionLost':
+      return `rank ${error.rank} has lost its connection to ${error.peer === null ? 'another rank' : `rank ${error.peer}`}. ${STOPPED}`;
+    case 'writeFailed':
+      return `${error.folder} cannot be written any more: ${error.reason}. ${STOPPED}`;
     case 'interrupted':
       return `interrupted by ${error.by}. ${STOPPED}`;
     default:

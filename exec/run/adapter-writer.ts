@@ -31,7 +31,7 @@ export const createAdapterWriter = (options: TrainOptions, output: Output | null
         const { job } = options.jobs[adapter]!;
         const folder = adapterFolder(job.name);
         const written = await writePeftFolder(folder, { adapter: job.adapter, baseModel: options.model.name, weights });
-        if (E.isLeft(written)) throw new ExecFailure({ kind: 'outputUnwritable', folder, reason: written.left[0].message });
+        if (E.isLeft(written)) throw new ExecFailure({ kind: 'writeFailed', folder, reason: written.left[0].message });
         options.onProgress({ kind: 'saved', adapter: job.name, folder });
       }),
     onCheckpoint: (adapter, progress) => {
@@ -41,7 +41,7 @@ export const createAdapterWriter = (options: TrainOptions, output: Output | null
         const folder = checkpointFolder(options.jobs[adapter]!.job.name);
         const identity = { fingerprint: checkpoints.fingerprints[adapter]!, keep: checkpoints.keep };
         await writeCheckpoint(folder, progress, identity).catch((error: unknown) => {
-          throw new ExecFailure({ kind: 'outputUnwritable', folder, reason: reason(error) });
+          throw new ExecFailure({ kind: 'writeFailed', folder, reason: reason(error) });
         });
       });
     },

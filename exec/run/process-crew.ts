@@ -11,6 +11,7 @@ import type { RankSettings } from '../rank/settings.ts';
 import { decodeControl, encodeControl } from '../transport/control-codec.ts';
 import { createQueue } from '../transport/queue.ts';
 import type { Crew, Report } from './crew.ts';
+import { createLostLines } from './lost-lines.ts';
 import { watchSilence } from './silence-watch.ts';
 
 const GRACE_MS = 2000;
@@ -92,9 +93,10 @@ export const startProcessCrew = async (size: number, rankEntry: string, patience
   const failRank = (rank: number, reason: string): void =>
     reports.fail(new ExecFailure({ kind: 'rankFailed', rank, reason }));
   const watch = watchSilence(size, patienceSeconds, (rank) => failRank(rank, `it has not answered for ${patienceSeconds} s`));
+  const lostLines = createLostLines(reports.push);
   const report = (each: Report): void => {
     watch.heard(each.rank);
-    if (each.message.kind !== 'alive') reports.push(each);
+    if (each.message.kind !== 'alive' && !lostLines.hold(each)) reports.push(each);
   };
   listenTo(router, size, report).catch((error: unknown) => failRank(0, String(error)));
   const ranks = Array.from({ length: size }, (_, rank) =>
@@ -111,6 +113,7 @@ export const startProcessCrew = async (size: number, rankEntry: string, patience
     fail: reports.fail,
     dismiss: async () => {
       watch.stop();
+      lostLines.stop();
       for (let rank = 0; rank < size; rank++) send(rank, { kind: 'stop' });
       await endAll(ranks);
       router.close();

@@ -1,14 +1,17 @@
+import { crc32 } from 'node:zlib';
 import * as E from 'fp-ts/lib/Either.js';
 import type { TensorFrame } from './transport.ts';
 
 /**
  * Header of a tensor frame, little endian; the values follow as a message part of their own, so that they are neither
  * copied nor misaligned. Fields: u32 magic, u8 version, u8 direction, u8 element type, u8 dimensions, u32 run,
- * u16 sender, u16 stage, u32 microbatch, u32 sequence, f64 sentNs, f64 byteLength, then one u32 per dimension.
+ * u16 sender, u16 stage, u32 microbatch, u32 sequence, f64 sentNs, f64 byteLength, u32 CRC-32 of the header without it and
+ * the values, then one u32 per dimension.
  */
-const FIXED_BYTES = 40;
+const FIXED_BYTES = 44;
+const CHECKSUM_AT = 40;
 const MAGIC = 0x41524f4c;
-const VERSION = 1;
+const VERSION = 2;
 const FLOAT32 = 0;
 const MAX_DIMENSIONS = 8;
 const DIRECTIONS = ['forward', 'backward'] as const;
@@ -38,7 +41,15 @@ export const encodeFrame = (frame: TensorFrame, origin: FrameOrigin): readonly [
   header.setFloat64(24, frame.sentNs, true);
   header.setFloat64(32, values.byteLength, true);
   shape.forEach((size, i) => header.setUint32(FIXED_BYTES + 4 * i, size, true));
-  return [new Uint8Array(header.buffer), new Uint8Array(values.buffer, values.byteOffset, values.byteLength)];
+  const body = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  header.setUint32(CHECKSUM_AT, checksum(header, body), true);
+  return [new Uint8Array(header.buffer), body];
+};
+
+/** What is wrong with a value travels on into every adapter of the microbatch, so that bytes are checked end to end. */
+const checksum = (header: DataView, body: Uint8Array): number => {
+  const bytes = new Uint8Array(header.buffer, header.byteOffset, header.byteLength);
+  return crc32(body, crc32(bytes.subarray(CHECKSUM_AT + 4), crc32(bytes.subarray(0, CHECKSUM_AT))));
 };
 
 const asFloats = (bytes: Uint8Array): Float32Array =>
@@ -77,6 +88,7 @@ export const decodeFrame = (
   const shape = Array.from({ length: header.getUint8(7) }, (_, i) => header.getUint32(FIXED_BYTES + 4 * i, true));
   const wrongLength = checkLength(shape, header.getFloat64(32, true), body.byteLength);
   if (wrongLength !== null) return E.left(wrongLength);
+  if (checksum(header, body) !== header.getUint32(CHECKSUM_AT, true)) return E.left('a frame whose checksum does not match its bytes');
   return E.right({
     frame: {
       direction: DIRECTIONS[header.getUint8(5)]!,

@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { Pull, Push } from 'zeromq';
+import { ExecFailure } from '../exec-error.ts';
 import { decodeFrame, encodeFrame } from './frame.ts';
 import { createMailbox } from './mailbox.ts';
 import { frameName, type FrameKey, type TensorFrame, type Transport } from './transport.ts';
@@ -39,10 +40,24 @@ const acceptFrame = (parts: readonly Uint8Array[], run: number, nextSequence: Co
     : E.left(`${channel}: number ${origin.sequence} came where ${expected} was due`);
 };
 
+/** A line that says nothing for so long is lost: a cable that was cut says nothing itself. Its own thread answers, whatever the rank computes. */
+const HEARTBEAT = { heartbeatInterval: 5_000, heartbeatTimeout: 20_000 };
+
+const connectPush = (endpoint: string, onLost: () => void): Push => {
+  const push = new Push({ linger: 0, ...HEARTBEAT });
+  push.events.on('disconnect', onLost);
+  push.connect(endpoint);
+  return push;
+};
+
 const createTransport = (pull: Pull, endpoints: readonly string[], rank: number, run: number): Transport => {
   const mailbox = createMailbox<TensorFrame>();
-  const outboxes = endpoints.map(() => new Push({ linger: 0 }));
-  outboxes.forEach((push, to) => to !== rank && push.connect(endpoints[to]!));
+  // A line that comes back would have lost what was on it, so that its loss ends the run.
+  const lose = (peer: number | null): void => mailbox.fail(new ExecFailure({ kind: 'connectionLost', rank, peer }));
+  const outboxes = new Map(
+    endpoints.flatMap((endpoint, peer) => (peer === rank ? [] : [[peer, connectPush(endpoint, () => lose(peer))]])),
+  );
+  pull.events.on('disconnect', () => lose(null));
   const sequenceOf = countPerChannel();
   const nextSequence = countPerChannel();
   const listen = async (): Promise<void> => {
@@ -57,12 +72,12 @@ const createTransport = (pull: Pull, endpoints: readonly string[], rank: number,
   return {
     send: (to, frame) => {
       const sequence = sequenceOf(channelOf(to, frame));
-      return outboxes[to]!.send([...encodeFrame(frame, { run, sender: rank, sequence })]);
+      return outboxes.get(to)!.send([...encodeFrame(frame, { run, sender: rank, sequence })]);
     },
     receive: (key) => mailbox.take(frameName(key)),
     close: () => {
       pull.close();
-      for (const push of outboxes) push.close();
+      for (const push of outboxes.values()) push.close();
     },
   };
 };

@@ -11,8 +11,6 @@ import * as E from 'fp-ts/lib/Either.js';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { formatExecError, type ExecError } from '../../../exec/exec-error.ts';
 import { train } from '../../../exec/run/train.ts';
-import { iterationsDone } from '../../../exec/run/job-records.ts';
-import { readJobProgress } from '../../../exec/run/read-progress.ts';
 import type { ProgressEvent, TrainOptions } from '../../../exec/run/train-options.ts';
 import { demoJob } from '../demo.ts';
 import { demoOptions } from './demo-run.ts';
@@ -78,19 +76,6 @@ describe('ranks as processes', () => {
     expect(await socketFolders()).toEqual([]);
   }, 60_000);
 
-  it('end the run when one of them is killed, which is named, and leave no process and no socket', async () => {
-    let processIds: readonly number[] = [];
-    const onProgress = (event: ProgressEvent): void => {
-      if (event.kind === 'started') processIds = event.processIds;
-      if (event.kind === 'iteration' && event.iteration === 2) process.kill(processIds[1]!, 'SIGKILL');
-    };
-    const result = await train({ ...(await endlessOptions()), onProgress })();
-    expect(result).toMatchObject(E.left({ kind: 'rankDied', rank: 1 }));
-    expect(E.isLeft(result) && formatExecError(result.left)).toMatch(/^rank 1 died: it was killed \(SIGKILL\)/);
-    expect(processIds.some(isAlive)).toBe(false);
-    expect(await socketFolders()).toEqual([]);
-  }, 60_000);
-
   it('end the run when one of them hangs, which is named, and leave no process', async () => {
     let processIds: readonly number[] = [];
     const onProgress = (event: ProgressEvent): void => {
@@ -102,28 +87,6 @@ describe('ranks as processes', () => {
     expect(E.isLeft(result) && formatExecError(result.left)).toContain('it has not answered for 3 s');
     expect(processIds.some(isAlive)).toBe(false);
     expect(await socketFolders()).toEqual([]);
-  }, 60_000);
-
-  it('give the adapters of an undisturbed run when one is killed and the run is resumed', async () => {
-    const jobs = [demoJob('sums', { duration: { kind: 'iterations', iterations: 8 } }), demoJob('dates', { seed: 4, duration: { kind: 'iterations', iterations: 7 } })];
-    const checkpoints = { every: 2, keep: 2, fingerprints: ['sums', 'dates'] };
-    const changes = { evaluation: null, ranks: 'processes', rankEntry: RANK_ENTRY, checkpoints, outputFolder: join(temporary, 'out') } as const;
-    const options = await demoOptions(jobs, 2, changes);
-    let processIds: readonly number[] = [];
-    const onProgress = (event: ProgressEvent): void => {
-      if (event.kind === 'started') processIds = event.processIds;
-      if (event.kind === 'iteration' && event.iteration === 5) process.kill(processIds[0]!, 'SIGKILL');
-    };
-    const killed = await train({ ...options, onProgress })();
-    expect(E.isLeft(killed) && formatExecError(killed.left)).toMatch(/^rank 0 died: .*--resume/s);
-    const progress = await readJobProgress(options.jobs, options.outputFolder!, checkpoints.fingerprints);
-    if (E.isLeft(progress)) throw new Error(formatExecError(progress.left));
-    const positions = progress.right.map(iterationsDone);
-    expect(Math.max(...positions)).toBeGreaterThanOrEqual(4);
-    const resumed = await train({ ...options, progress: progress.right, plan: options.planFrom(positions) })();
-    const undisturbed = await train({ ...options, outputFolder: null, ranks: 'tasks' })();
-    if (E.isLeft(resumed) || E.isLeft(undisturbed)) throw new Error('both runs succeed');
-    expect(resumed.right.adapters.map(({ weights }) => weights)).toEqual(undisturbed.right.adapters.map(({ weights }) => weights));
   }, 60_000);
 
   it('end the run with the last words of one that cannot start', async () => {

@@ -78,10 +78,25 @@ describe('a tensor frame', () => {
       return [copy, values];
     };
     expect(reasonFor([new Uint8Array(64), values])).toBe('not a tensor frame');
-    expect(reasonFor(changed(4, 9))).toBe('frame version 9, this is version 1');
+    expect(reasonFor(changed(4, 9))).toBe('frame version 9, this is version 2');
     expect(reasonFor(changed(5, 2))).toBe('unknown direction 2');
     expect(reasonFor(changed(6, 1))).toBe('unknown element type 1');
-    expect(reasonFor(changed(40, 3))).toBe('24 bytes of values for shape [3, 3], which takes 36');
+    expect(reasonFor(changed(44, 3))).toBe('24 bytes of values for shape [3, 3], which takes 36');
+  });
+
+  it('is refused when any one bit of it has changed', () => {
+    const [header, values] = encodeFrame(someFrame, someOrigin);
+    fc.assert(
+      fc.property(fc.nat((header.length + values.length) * 8 - 1), (bit) => {
+        const bytes = new Uint8Array([...header, ...values]);
+        bytes[bit >> 3]! ^= 1 << (bit & 7);
+        expect(E.isLeft(decodeFrame([bytes.slice(0, header.length), bytes.slice(header.length)]))).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+    const flipped = values.slice();
+    flipped[5]! ^= 4;
+    expect(reasonFor([header, flipped])).toBe('a frame whose checksum does not match its bytes');
   });
 
   it('never throws on arbitrary bytes', () => {
