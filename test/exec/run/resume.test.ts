@@ -153,7 +153,7 @@ describe('a folder that cannot be written any more', () => {
     const onProgress = (event: ProgressEvent): void => {
       if (event.kind === 'started') writeFileSync(join(outputFolder, 'checkpoints'), '');
     };
-    expect(await attempt({ ...options, onProgress })).toMatchObject(E.left({ kind: 'writeFailed', folder: join(outputFolder, 'checkpoints', 'opposites') }));
+    expect(await attempt({ ...options, onProgress })).toMatchObject(E.left({ kind: 'writeFailed' }));
     expect(await readdir(outputFolder)).toEqual(['checkpoints']);
   }, 60_000);
 });
