@@ -1,7 +1,7 @@
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
-import { openExperiment, readText, type OpenExperiment } from '../exec/run/open-experiment.ts';
+import { openExperiment, readText, type OpenExperiment, type OpenOptions } from '../exec/run/open-experiment.ts';
 import { calibrateLinks } from '../sim/calibrated-cluster.ts';
 import type { DeviceProfile } from '../sim/device-profile.ts';
 import type { PlanExperimentOptions } from '../sim/plan-experiment.ts';
@@ -29,12 +29,12 @@ export interface ProfiledExperiment extends OpenExperiment {
 }
 
 /** An experiment with the devices and links of the profile, where there is one. */
-export const openProfiled = (path: string, flags: ProfileFlags): TE.TaskEither<Failure, ProfiledExperiment> =>
+export const openProfiled = (path: string, flags: ProfileFlags, options: OpenOptions = {}): TE.TaskEither<Failure, ProfiledExperiment> =>
   pipe(
     openProfile(flags),
     TE.chain((profile) =>
       pipe(
-        openExperiment(path),
+        openExperiment(path, options),
         TE.bimap(badFiles, (open) => ({
           ...open,
           experiment: { ...open.experiment, cluster: calibrateLinks(open.experiment.cluster, profile) },

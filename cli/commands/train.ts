@@ -8,13 +8,15 @@ import { formatTable } from '../../core/text-table.ts';
 import { formatChromeTrace } from '../../core/trace/chrome-trace.ts';
 import { summarize, type TraceSummary } from '../../core/trace/summary.ts';
 import type { BackendName } from '../../exec/backend/backend.ts';
+import type { BrokenJob } from '../../exec/data/job-rows.ts';
+import { formatFile, type FileProblems } from '../../exec/exec-error.ts';
 import { iterationsDone, type JobProgress } from '../../exec/run/job-records.ts';
 import { planRemainder, readProgress, trainExperiment, type TrainableExperiment } from '../../exec/run/train-experiment.ts';
 import type { AdapterResult, TrainResult } from '../../exec/run/train-options.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
 import { timelineSvg } from '../../viz/timeline-svg.ts';
 import type { LossSeries, MetricRow } from '../../viz/report.ts';
-import { badInput, doesNotFit, execution, type Failure } from '../failure.ts';
+import { badFiles, badInput, doesNotFit, execution, type Failure } from '../failure.ts';
 import { asSeenFrom } from '../../exec/run/open-experiment.ts';
 import { idleRows } from '../idle-table.ts';
 import { formatPlanFile } from '../plan-file.ts';
@@ -33,8 +35,13 @@ export interface TrainFlags extends ProfileFlags {
   readonly resume?: true;
 }
 
+/** A planned experiment, and the jobs of its file that take no part because rows of their data are broken. */
+interface Openable extends TrainableExperiment {
+  readonly leftOut: readonly BrokenJob[];
+}
+
 /** `progress` is what earlier runs have done of each job, null in a fresh run; `plan` is what is left. */
-interface Resumable extends TrainableExperiment {
+interface Resumable extends Openable {
   readonly progress: readonly JobProgress[] | null;
 }
 
@@ -50,8 +57,21 @@ export const trainCommand = (path: string, flags: TrainFlags): TE.TaskEither<Fai
     openTrainable(path, flags),
     TE.chain((trainable) => findProgress(trainable, flags)),
     TE.chainFirst(() => prepareFolder(flags.out)),
-    TE.chain((resumable) => (isThrough(resumable) ? sayThrough(flags) : trainAndReport(resumable, flags))),
+    TE.chainFirstIOK(({ leftOut }) => () => leftOut.forEach(sayLeftOut)),
+    TE.chain((resumable) => (isThrough(resumable) ? sayThrough(resumable, flags) : trainAndReport(resumable, flags))),
   );
+
+const sayLeftOut = ({ job, files }: BrokenJob): void =>
+  void process.stderr.write(`${files.map(formatFile).join('\n')}\njob ${job.name} takes no part in this run; the others do\n`);
+
+/** What a run that has trained the others ends with when there are jobs with broken rows. */
+const leftOutFailure = (leftOut: readonly BrokenJob[]): E.Either<Failure, void> => {
+  const files = leftOut.map(({ job, files: [first] }): FileProblems => {
+    const { path, message } = first!.problems[0];
+    return { file: first!.file, problems: [problem(path, `${message}; job ${job.name} was not trained, run again with --resume once it is right`)] };
+  });
+  return files.length === 0 ? E.right(undefined) : E.left(badFiles(files));
+};
 
 const trainAndReport = (resumable: Resumable, flags: TrainFlags): TE.TaskEither<Failure, void> =>
   pipe(
@@ -61,10 +81,10 @@ const trainAndReport = (resumable: Resumable, flags: TrainFlags): TE.TaskEither<
     TE.chain((trained) => finish({ ...resumable, ...trained }, flags)),
   );
 
-const openTrainable = (path: string, flags: TrainFlags): TE.TaskEither<Failure, TrainableExperiment> =>
+const openTrainable = (path: string, flags: TrainFlags): TE.TaskEither<Failure, Openable> =>
   pipe(
-    openProfiled(path, flags),
-    TE.chainEitherK(({ experiment, trainJobs, options }) => {
+    openProfiled(path, flags, { brokenRows: 'leaveJobOut' }),
+    TE.chainEitherK(({ experiment, trainJobs, options, leftOut }) => {
       if (experiment.modelSource.kind === 'preset' || trainJobs === null) {
         const expected = 'training needs a model folder and rows in files for every job; `mlora simulate` does without';
         return E.left(badInput(path, [problem('', expected)]));
@@ -72,16 +92,16 @@ const openTrainable = (path: string, flags: TrainFlags): TE.TaskEither<Failure, 
       const modelFolder = experiment.modelSource.path;
       return pipe(
         planExperiment(experiment, options),
-        E.bimap(doesNotFit, ({ plan, cost }) => ({ experiment, modelFolder, trainJobs, plan, cost })),
+        E.bimap(doesNotFit, ({ plan, cost }) => ({ experiment, modelFolder, trainJobs, plan, cost, leftOut })),
       );
     }),
   );
 
-const findProgress = (trainable: TrainableExperiment, { resume, out }: TrainFlags): TE.TaskEither<Failure, Resumable> =>
+const findProgress = (trainable: Openable, { resume, out }: TrainFlags): TE.TaskEither<Failure, Resumable> =>
   resume === undefined
     ? TE.right({ ...trainable, progress: null })
     : pipe(
-        readProgress(trainable, out),
+        readProgress(trainable, out, trainable.leftOut.map(({ job }) => job.name)),
         TE.bimap(execution, (progress) => ({
           ...trainable,
           progress,
@@ -92,8 +112,11 @@ const findProgress = (trainable: TrainableExperiment, { resume, out }: TrainFlag
 const isThrough = ({ progress, trainJobs }: Resumable): boolean =>
   progress !== null && trainJobs.every(({ order }, job) => iterationsDone(progress[job]!) === order.iterations);
 
-const sayThrough = ({ out }: TrainFlags): TE.TaskEither<Failure, void> =>
-  TE.fromIO(() => void process.stdout.write(`every job is trained; adapters are in ${out}/adapters\n`));
+const sayThrough = ({ leftOut }: Resumable, { out }: TrainFlags): TE.TaskEither<Failure, void> =>
+  pipe(
+    TE.fromIO(() => void process.stdout.write(`every job is trained; adapters are in ${out}/adapters\n`)),
+    TE.chainEitherK(() => leftOutFailure(leftOut)),
+  );
 
 const runTraining = (trainable: Resumable, { backend, out }: TrainFlags): TE.TaskEither<Failure, TrainResult> => {
   const { progress: earlier } = trainable;
@@ -130,7 +153,7 @@ const finish = (trained: Trained, { out }: TrainFlags): TE.TaskEither<Failure, v
       process.stdout.write(`\n${formatPrediction(trained.simulation.trace, trained.result.trace)}\n`);
       process.stdout.write(`\nadapters are in ${out}/adapters; open ${out}/report.html in a browser\n`);
       const [failure] = trained.result.adapters.flatMap((adapter) => adapter.failure ?? []);
-      return failure === undefined ? E.right(undefined) : E.left(execution(failure));
+      return failure === undefined ? leftOutFailure(trained.leftOut) : E.left(execution(failure));
     }),
   );
 };

@@ -30,9 +30,28 @@ export interface JobRowsOptions {
   readonly dataFolder: string;
 }
 
-type Attempt<A> = E.Either<readonly FileProblems[], A>;
+/** Why a job has no rows. */
+interface NoRows {
+  readonly files: readonly FileProblems[];
+  /** Files, templates and settings are right; single rows are not. */
+  readonly onlyRows: boolean;
+}
 
-const fail = (file: string, problems: Problems): Attempt<never> => E.left([{ file, problems }]);
+type Attempt<A> = E.Either<NoRows, A>;
+
+/** A job whose files hold rows that cannot be read. */
+export interface BrokenJob {
+  readonly job: Job;
+  readonly files: readonly FileProblems[];
+}
+
+/** Rows of the jobs that have them all, in job order, and the jobs that do not. */
+export interface SoundRows {
+  readonly sound: readonly { readonly job: Job; readonly rows: JobRows }[];
+  readonly broken: readonly BrokenJob[];
+}
+
+const fail = (file: string, problems: Problems): Attempt<never> => E.left({ files: [{ file, problems }], onlyRows: false });
 
 const compile = (path: string, text: string): E.Either<Problem, PromptTemplate> =>
   E.mapLeft((reason: string) => problem(path, `is not a Jinja template: ${reason}`))(compileTemplate(text));
@@ -66,12 +85,18 @@ const prepareEncoding = async (data: FileData, codec: TextCodec, options: JobRow
 const readRows = async (path: string, encoding: RowEncoding): Promise<Attempt<RowTable>> => {
   try {
     const raw = await parseRows(path, new Uint8Array(await readFile(path)));
-    const rows = E.isLeft(raw) ? raw : encodeRows(raw.right, encoding);
-    return E.mapLeft((problems: Problems) => [{ file: path, problems }])(rows);
+    if (E.isLeft(raw)) return fail(path, raw.left);
+    const onlyRows = raw.right.length > 0;
+    return E.mapLeft((problems: Problems) => ({ files: [{ file: path, problems }], onlyRows }))(encodeRows(raw.right, encoding));
   } catch (error) {
     return fail(path, [problem('', `cannot be read: ${error instanceof Error ? error.message : String(error)}`)]);
   }
 };
+
+const joinReasons = (reasons: readonly NoRows[]): NoRows => ({
+  files: reasons.flatMap(({ files }) => files),
+  onlyRows: reasons.every(({ onlyRows }) => onlyRows),
+});
 
 const readJob = async (job: Job, codec: TextCodec, options: JobRowsOptions): Promise<Attempt<JobRows>> => {
   const { name, data } = job;
@@ -84,19 +109,38 @@ const readJob = async (job: Job, codec: TextCodec, options: JobRowsOptions): Pro
   const readFrom = (file: string): Promise<Attempt<RowTable>> => readRows(resolve(options.dataFolder, file), encoding.right);
   const training = await readFrom(data.train);
   const heldout = data.heldout === null ? E.right(null) : await readFrom(data.heldout);
-  if (E.isLeft(training) || E.isLeft(heldout)) return E.left(A.lefts([training, heldout]).flat());
+  if (E.isLeft(training) || E.isLeft(heldout)) return E.left(joinReasons(A.lefts<NoRows, unknown>([training, heldout])));
   if (data.split === 0) return E.right({ training: training.right, heldout: heldout.right });
   const split = splitRows(training.right, data.split, job.seed);
   return split === null ? fail(place, [problem('data.split', `${data.train} has one row; nothing can be held out`)]) : E.right(split);
+};
+
+const readJobs = async (options: JobRowsOptions): Promise<readonly Attempt<JobRows>[]> => {
+  const codec = await readTokenizer(options.modelFolder);
+  if (E.isLeft(codec)) return [fail(options.modelFolder, codec.left)];
+  return Promise.all(options.jobs.map((job) => readJob(job, codec.right, options)));
 };
 
 /** Reads and encodes the data files of all jobs, in job order. Left: everything wrong in every file. */
 export const readJobRows = async (
   options: JobRowsOptions,
 ): Promise<E.Either<readonly FileProblems[], readonly JobRows[]>> => {
-  const codec = await readTokenizer(options.modelFolder);
-  if (E.isLeft(codec)) return fail(options.modelFolder, codec.left);
-  const read = await Promise.all(options.jobs.map((job) => readJob(job, codec.right, options)));
-  const wrong = A.lefts(read).flat();
-  return wrong.length > 0 ? E.left(wrong) : E.right(A.rights(read));
+  const read = await readJobs(options);
+  const wrong = A.lefts([...read]);
+  return wrong.length > 0 ? E.left(joinReasons(wrong).files) : E.right(A.rights([...read]));
+};
+
+/**
+ * As `readJobRows`, but a broken row costs its own job only. Left: everything wrong, where there is more than broken rows
+ * or no job is left.
+ */
+export const readSoundRows = async (options: JobRowsOptions): Promise<E.Either<readonly FileProblems[], SoundRows>> => {
+  const read = await readJobs(options);
+  const wrong = joinReasons(A.lefts([...read]));
+  if (!wrong.onlyRows || read.every(E.isLeft)) return E.left(wrong.files);
+  const each = read.map((attempt, index) => ({ attempt, job: options.jobs[index]! }));
+  return E.right({
+    sound: each.flatMap(({ attempt, job }) => (E.isRight(attempt) ? [{ job, rows: attempt.right }] : [])),
+    broken: each.flatMap(({ attempt, job }) => (E.isLeft(attempt) ? [{ job, files: attempt.left.files }] : [])),
+  });
 };

@@ -14,5 +14,5 @@ export const changeExperiment = (open: OpenExperiment, experiment: Experiment): 
     if (rows === undefined) throw new RangeError(`no rows were read for job ${job.name}`);
     return createTrainJob(job, rows, experiment.schedule.microbatches);
   });
-  return { experiment, trainJobs, files: sizesOf(trainJobs) };
+  return { ...open, experiment, trainJobs, files: sizesOf(trainJobs) };
 };

@@ -15,7 +15,7 @@ import { problem, type Problems } from '../../core/problem.ts';
 import { isRecord } from '../../core/structure.ts';
 import { downloadModel } from '../checkpoint/download-model.ts';
 import { isAbsentHubModel, locateModel, modelCache } from '../checkpoint/hub-model.ts';
-import { readJobRows, type JobRows } from '../data/job-rows.ts';
+import { readJobRows, readSoundRows, type BrokenJob, type JobRows, type SoundRows } from '../data/job-rows.ts';
 import { createTrainJob, trainingSource, type TrainJob } from './train-job.ts';
 import type { FileProblems } from '../exec-error.ts';
 
@@ -27,6 +27,13 @@ export interface OpenExperiment {
   /** Rows of the jobs whose data is in files; null where a job's lengths are synthetic. */
   readonly trainJobs: readonly TrainJob[] | null;
   readonly files: FileSizes;
+  /** Jobs that are not in `experiment`, because rows of their data are broken. */
+  readonly leftOut: readonly BrokenJob[];
+}
+
+export interface OpenOptions {
+  /** What a row that cannot be read costs; by default the whole experiment. */
+  readonly brokenRows?: 'refuse' | 'leaveJobOut';
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -76,7 +83,7 @@ export const asSeenFrom = (folder: string, experiment: Experiment): Experiment =
   relocateExperiment(experiment, (path) => relative(resolve(folder), path));
 
 /** Reads an experiment file and the rows of its jobs. Left: everything wrong in any of the files. */
-export const openExperiment = (path: string): TE.TaskEither<readonly FileProblems[], OpenExperiment> =>
+export const openExperiment = (path: string, options: OpenOptions = {}): TE.TaskEither<readonly FileProblems[], OpenExperiment> =>
   pipe(
     readText(path),
     TE.chainFirst((text) => fetchModel(path, text)),
@@ -87,22 +94,31 @@ export const openExperiment = (path: string): TE.TaskEither<readonly FileProblem
       ),
     ),
     TE.map((experiment) => withAbsolutePaths(dirname(path), experiment)),
-    TE.chain(openData),
+    TE.chain((experiment) => openData(experiment, options)),
   );
 
-const openData = (experiment: Experiment): TE.TaskEither<readonly FileProblems[], OpenExperiment> => {
+type RowsRequest = Parameters<typeof readJobRows>[0];
+
+const readAllSound = (request: RowsRequest): ReturnType<typeof readSoundRows> =>
+  readJobRows(request).then(
+    E.map((rows): SoundRows => ({ sound: request.jobs.map((job, index) => ({ job, rows: rows[index]! })), broken: [] })),
+  );
+
+const openData = (experiment: Experiment, { brokenRows = 'refuse' }: OpenOptions): TE.TaskEither<readonly FileProblems[], OpenExperiment> => {
   const { jobs, model, modelSource, schedule } = experiment;
   const inFiles = jobs.filter(({ data }) => data.kind === 'files');
-  if (inFiles.length === 0) return TE.right({ experiment, trainJobs: null, files: NO_FILES });
+  if (inFiles.length === 0) return TE.right({ experiment, trainJobs: null, files: NO_FILES, leftOut: [] });
   if (modelSource.kind === 'preset') {
     return TE.left(inFile(experiment.name, [problem('model', `is the preset ${model.name}; rows in files need a model folder with its tokenizer`)]));
   }
+  const read = brokenRows === 'refuse' ? readAllSound : readSoundRows;
   return pipe(
-    () => readJobRows({ jobs: inFiles, model, modelFolder: modelSource.path, dataFolder: '/' }),
-    TE.map((rows) => {
-      const trainJobs = inFiles.map((job, index) => createTrainJob(job, rows[index]!, schedule.microbatches));
+    () => read({ jobs: inFiles, model, modelFolder: modelSource.path, dataFolder: '/' }),
+    TE.map(({ sound, broken }) => {
+      const trainJobs = sound.map(({ job, rows }) => createTrainJob(job, rows, schedule.microbatches));
       const complete = inFiles.length === jobs.length;
-      return { experiment, trainJobs: complete ? trainJobs : null, files: sizesOf(trainJobs) };
+      const taken = jobs.filter((job) => broken.every((each) => each.job !== job));
+      return { experiment: { ...experiment, jobs: taken }, trainJobs: complete ? trainJobs : null, files: sizesOf(trainJobs), leftOut: broken };
     }),
   );
 };

@@ -20,8 +20,7 @@ const readJob = async (jobFolder: string, fingerprint: string): Promise<Attempt<
   );
 };
 
-const findStrangers = async (folder: string, jobs: readonly TrainJob[]): Promise<FileProblems[]> => {
-  const known = new Set(jobs.map(({ job }) => job.name));
+const findStrangers = async (folder: string, known: ReadonlySet<string>): Promise<FileProblems[]> => {
   const names = await readdir(folder).catch(() => []);
   return names
     .filter((name) => !known.has(name))
@@ -29,16 +28,19 @@ const findStrangers = async (folder: string, jobs: readonly TrainJob[]): Promise
 };
 
 /**
- * How far a run has brought each job, from its latest checkpoints; jobs without any are fresh. Nothing is changed.
+ * How far a run has brought each job, from its latest checkpoints; jobs without any are fresh. Nothing is changed. Folders
+ * of jobs that are `leftOut` stay unread.
  * Left: every checkpoint that is broken or belongs to something else.
  */
 export const readJobProgress = async (
   jobs: readonly TrainJob[],
   outputFolder: string,
   fingerprints: readonly string[],
+  leftOut: readonly string[] = [],
 ): Promise<E.Either<ExecError, readonly JobProgress[]>> => {
   const folder = checkpointsFolder(outputFolder);
+  const known = new Set([...jobs.map(({ job }) => job.name), ...leftOut]);
   const read = await Promise.all(jobs.map(({ job }, i) => readJob(join(folder, job.name), fingerprints[i]!)));
-  const wrong = [...(await findStrangers(folder, jobs)), ...A.lefts(read)];
+  const wrong = [...(await findStrangers(folder, known)), ...A.lefts(read)];
   return wrong.length > 0 ? E.left({ kind: 'badInput', files: wrong }) : E.right(A.rights(read));
 };

@@ -71,12 +71,13 @@ export const trainExperiment = (trainable: TrainableExperiment, settings: Settin
     TE.chain((fingerprints) => train(optionsOf(trainable, settings, fingerprints))),
   );
 
-/** How far the run in `outputFolder` has brought each job. Left: checkpoints that are broken or of another experiment. */
+/** How far the run in `outputFolder` has brought each job. Left: checkpoints that are broken or of another experiment; those of jobs that are `leftOut` stay unread. */
 export const readProgress = (
   trainable: TrainableExperiment,
   outputFolder: string,
+  leftOut: readonly string[] = [],
 ): TE.TaskEither<ExecError, readonly JobProgress[]> =>
   pipe(
     identify(trainable),
-    TE.chain((fingerprints) => () => readJobProgress(trainable.trainJobs, outputFolder, fingerprints)),
+    TE.chain((fingerprints) => () => readJobProgress(trainable.trainJobs, outputFolder, fingerprints, leftOut)),
   );

@@ -60,6 +60,24 @@ describe('mlora train --resume', () => {
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('every job is trained') as unknown });
   }, 120_000);
 
+  it('trains a job whose broken row was mended, which the run before had left out', async () => {
+    const out = join(folder, 'mended');
+    const data = join(folder, 'mended.jsonl');
+    const file = join(folder, 'mended.yaml');
+    const { defaults, ...described } = describeExperiment(1);
+    const jobs = [{ ...described.jobs[0]!, iterations: 3 }, { name: 'mended', iterations: 2, data: { train: data } }];
+    await writeFile(file, stringify({ ...described, defaults, jobs }));
+    await writeFile(data, '{"instruction": "a", "output": "b"}\n{"instruction": "a", "output":\n');
+    const first = await runCli(['train', file, '--out', out]);
+    expect(first.code).toBe(2);
+    expect(first.stderr).toContain(`${data}: line 2: is not JSON`);
+    expect(first.stderr).toContain('job mended takes no part in this run; the others do');
+    expect(await readdir(join(out, 'adapters'))).toEqual(['sums']);
+    await writeFile(data, '{"instruction": "a", "output": "b"}\n');
+    expect((await runCli(['train', file, '--out', out, '--resume'])).code).toBe(0);
+    expect(await readdir(join(out, 'adapters'))).toEqual(['mended', 'sums']);
+  }, 60_000);
+
   it('refuses checkpoints of another experiment with exit code 2 and touches nothing', async () => {
     const out = join(folder, 'other');
     await cp(join(folder, 'undisturbed'), out, { recursive: true });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readJobRows } from '../../../exec/data/job-rows.ts';
+import { readJobRows, readSoundRows } from '../../../exec/data/job-rows.ts';
 import { rowAt } from '../../../exec/data/row-table.ts';
 import { readTokenizer } from '../../../exec/data/tokenizer.ts';
 import { formatExecError } from '../../../exec/exec-error.ts';
@@ -53,6 +53,23 @@ describe('reading the data of all jobs', () => {
       ['job dates', ['data.prompt', 'data.maximumLength']],
       ['job made-up', ['data']],
     ]);
+  });
+
+  it('can leave out a job for its broken rows, but for nothing else and not every job', async () => {
+    await writeFile(join(folder, 'rows.jsonl'), '{"instruction": "a", "output": "b"}\n{"output": "b"}\n');
+    await writeFile(join(folder, 'empty.jsonl'), '\n');
+    const request = { model: demoModel(), modelFolder: MODEL_FOLDER, dataFolder: folder };
+    const broken = withData(demoJob('dates'), { train: 'rows.jsonl' });
+    const rows = await readSoundRows({ ...request, jobs: [broken, demoJob('sums')] });
+    if (E.isLeft(rows)) throw new Error(formatExecError({ kind: 'badInput', files: rows.left }));
+    expect(rows.right.sound.map(({ job, rows: { training } }) => [job.name, training.length])).toEqual([['sums', 400]]);
+    expect(rows.right.broken.map(({ job, files }) => [job.name, files[0]!.problems.map(({ path }) => path)])).toEqual([['dates', ['line 2']]]);
+    for (const train of ['absent.jsonl', 'empty.jsonl']) {
+      const jobs = [broken, demoJob('sums'), withData(demoJob('sums'), { train })];
+      const files = await readSoundRows({ ...request, jobs });
+      expect(E.isLeft(files) && files.left.map(({ file }) => file)).toEqual([join(folder, 'rows.jsonl'), join(folder, train)]);
+    }
+    expect(E.isLeft(await readSoundRows({ ...request, jobs: [broken] }))).toBe(true);
   });
 
   it('names the tokenizer file that is missing or wrong', async () => {
