@@ -10,6 +10,7 @@ import { summarize, type TraceSummary } from '../../core/trace/summary.ts';
 import type { BackendName } from '../../exec/backend/backend.ts';
 import type { BrokenJob } from '../../exec/data/job-rows.ts';
 import { formatFile, type FileProblems } from '../../exec/exec-error.ts';
+import { checkModel } from '../../exec/run/check-model.ts';
 import { iterationsDone, type JobProgress } from '../../exec/run/job-records.ts';
 import { planRemainder, readProgress, trainExperiment, type TrainableExperiment } from '../../exec/run/train-experiment.ts';
 import type { AdapterResult, TrainResult } from '../../exec/run/train-options.ts';
@@ -55,6 +56,7 @@ interface Trained extends Resumable {
 export const trainCommand = (path: string, flags: TrainFlags): TE.TaskEither<Failure, void> =>
   pipe(
     openTrainable(path, flags),
+    TE.chainFirst(({ experiment, modelFolder }) => pipe(checkModel(experiment.model, modelFolder), TE.mapLeft(execution))),
     TE.chain((trainable) => findProgress(trainable, flags)),
     TE.chainFirst(() => prepareFolder(flags.out)),
     TE.chainFirstIOK(({ leftOut }) => () => leftOut.forEach(sayLeftOut)),

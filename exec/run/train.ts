@@ -1,10 +1,7 @@
-import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js';
-import type { Problems } from '../../core/problem.ts';
-import { openCheckpoint } from '../checkpoint/checkpoint.ts';
-import { checkModelTensors } from '../checkpoint/model-tensors.ts';
 import { ExecFailure, type ExecError } from '../exec-error.ts';
+import { checkModel } from './check-model.ts';
 import { prepareOutput, type Output } from './output.ts';
 import { runLegs, type FinishedRun } from './run-legs.ts';
 import type { AdapterResult, TrainOptions, TrainResult } from './train-options.ts';
@@ -12,18 +9,6 @@ import type { AdapterResult, TrainOptions, TrainResult } from './train-options.t
 const orThrow = <A>(result: E.Either<ExecError, A>): A => {
   if (E.isLeft(result)) throw new ExecFailure(result.left);
   return result.right;
-};
-
-const badModel =
-  (file: string) =>
-  (problems: Problems): ExecError => ({ kind: 'badInput', files: [{ file, problems }] });
-
-/** Everything wrong with the checkpoint at once; a rank would see its own layers only. */
-const checkCheckpoint = async ({ model, modelFolder }: TrainOptions): Promise<void> => {
-  const source = orThrow(E.mapLeft(badModel(modelFolder))(await openCheckpoint(modelFolder)));
-  const problems = checkModelTensors(model, { first: 0, end: model.layerCount }, source);
-  await source.close();
-  if (isNonEmpty(problems)) throw new ExecFailure(badModel(modelFolder)(problems));
 };
 
 const resultsOf = ({ jobs }: TrainOptions, { records }: FinishedRun, output: Output | null): readonly AdapterResult[] =>
@@ -42,7 +27,7 @@ const resultsOf = ({ jobs }: TrainOptions, { records }: FinishedRun, output: Out
   });
 
 const runAll = async (options: TrainOptions): Promise<TrainResult> => {
-  await checkCheckpoint(options);
+  orThrow(await checkModel(options.model, options.modelFolder)());
   const output = options.outputFolder === null ? null : orThrow(await prepareOutput(options.outputFolder));
   try {
     if (options.progress === undefined) await output?.removeCheckpoints();
