@@ -13,7 +13,22 @@ export interface AdapterWorkload {
   readonly priority: number;
   /** Size of microbatch `index` of `iteration`. */
   readonly part: (iteration: number, index: number) => PartSize;
+  /** Its gradients are clipped, so that a step waits for the norm over all stages; absent: they are not. */
+  readonly clips?: boolean;
+  /** Held-out rows to be evaluated while it trains; absent: none. */
+  readonly evaluation?: EvaluationTurns;
 }
+
+/** Held-out rows of an adapter, evaluated after every `every` iterations but the last. */
+export interface EvaluationTurns {
+  readonly every: number;
+  /** Their microbatches. */
+  readonly parts: readonly PartSize[];
+}
+
+/** Held-out microbatches to be evaluated with the weights that an iteration starts with; those before the first are no part of training. */
+export const evaluationOf = ({ evaluation }: AdapterWorkload, iteration: number): readonly PartSize[] =>
+  evaluation === undefined || iteration === 0 || iteration % evaluation.every > 0 ? [] : evaluation.parts;
 
 /** Iteration an adapter's plan starts with. */
 export const firstIterationOf = ({ firstIteration = 0 }: AdapterWorkload): number => firstIteration;

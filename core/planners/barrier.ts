@@ -11,7 +11,8 @@ import { createPlanWriter, type PlanWriter, type Turn } from './plan-writer.ts';
 type StageOrder = (stage: number, stageCount: number, microbatches: number) => readonly BarrierOp[];
 
 interface BarrierOp {
-  readonly direction: 'forward' | 'backward';
+  /** `evaluation` is the forward of all held-out microbatches. */
+  readonly direction: 'forward' | 'backward' | 'evaluation';
   readonly index: number;
 }
 
@@ -35,12 +36,30 @@ const oneForwardOneBackwardOrder: StageOrder = (stage, stageCount, microbatches)
   ];
 };
 
-const writeIteration = (writer: PlanWriter, turn: Turn, ids: readonly number[], orders: readonly (readonly BarrierOp[])[]): void => {
+/**
+ * Held-out rows pass a stage while it waits for gradients: after its last forward, on the last stage after its last
+ * backward, which the other stages wait for.
+ */
+const withEvaluation = (order: readonly BarrierOp[], isLast: boolean): readonly BarrierOp[] => {
+  const at = isLast ? order.length : order.findLastIndex(({ direction }) => direction === 'forward') + 1;
+  return [...order.slice(0, at), { direction: 'evaluation', index: 0 }, ...order.slice(at)];
+};
+
+/** Numbers of one iteration's microbatches. */
+interface IterationMicrobatches {
+  readonly training: readonly number[];
+  readonly heldout: readonly number[];
+}
+
+const writeIteration = (writer: PlanWriter, turn: Turn, microbatches: IterationMicrobatches, orders: readonly (readonly BarrierOp[])[]): void => {
+  const { training, heldout } = microbatches;
   for (const [stage, order] of orders.entries()) {
-    for (const { direction, index } of order) {
-      if (direction === 'forward') writer.forward(stage, ids[index]!, [turn], index);
-      else writer.backward(stage, ids[index]!);
+    for (const { direction, index } of withEvaluation(order, stage === orders.length - 1)) {
+      if (direction === 'forward') writer.forward(stage, training[index]!, [turn], index);
+      else if (direction === 'backward') writer.backward(stage, training[index]!);
+      else heldout.forEach((microbatch) => writer.evaluate(stage, microbatch));
     }
+    writer.norms(stage, [turn]);
     writer.step(stage, [turn]);
   }
 };
@@ -55,8 +74,8 @@ const planBarrier =
       const orders = stages.map((_, stage) => orderOf(stage, stages.length, microbatches));
       for (let iteration = first; iteration < iterations; iteration++) {
         const turn = { adapter, iteration };
-        const ids = indices(microbatches).map((index) => writer.addMicrobatch(adapter, [turn], index));
-        writeIteration(writer, turn, ids, orders);
+        const training = indices(microbatches).map((index) => writer.addMicrobatch(adapter, [turn], index));
+        writeIteration(writer, turn, { training, heldout: writer.addEvaluation(adapter, turn) }, orders);
       }
     }
     return writer.build(schedule);

@@ -1,5 +1,5 @@
 import type { CostModel } from '../cost-model.ts';
-import { firstIterationOf, type Workload } from '../workload.ts';
+import { evaluationOf, firstIterationOf, type Workload } from '../workload.ts';
 import type { Group } from './groups.ts';
 import type { Turn } from './plan-writer.ts';
 
@@ -24,27 +24,51 @@ export interface InFlight {
   readonly microbatch: number;
   readonly shape: number;
   readonly group: number;
-  /** Position in its round. */
+  /** Number of its round. */
+  readonly round: number;
+  /** Position in its round; held-out microbatches stand behind those of training. */
   readonly index: number;
+  readonly evaluated: boolean;
   readyNs: number;
 }
 
-/** A group's present round: one iteration of each of its adapters that still has any. */
+/** One iteration of each adapter of a group that still has any, and what is left of it to do. */
+export interface Round {
+  readonly number: number;
+  readonly turns: readonly Turn[];
+  /** Microbatches of training, then of held-out rows. */
+  readonly microbatches: number;
+  readonly evaluations: number;
+  /** A step waits for the norm of gradients over all stages. */
+  readonly clips: boolean;
+  /** Backwards and held-out forwards the round still needs, and whether it has not stepped, by stage. */
+  readonly pendingBackwards: number[];
+  readonly pendingEvaluations: number[];
+  readonly pendingSteps: boolean[];
+  /** Where `clips`: when the last stage so far has its gradients. */
+  gradientsNs: number;
+}
+
 export interface GroupState {
-  turns: Turn[];
-  /** Microbatches of the round, and how many of them have entered the pipeline. */
-  microbatches: number;
+  /** Rounds that are not through on all stages, oldest first; the last one is the present one, without turns at the end. */
+  rounds: Round[];
+  /** Microbatches of the present round that have entered the pipeline. */
   released: number;
-  /** Numbers of the round's microbatches; empty until the first one is about to enter. */
+  /** Numbers of the present round's microbatches; empty until the first one is about to enter. */
   numbers: number[];
-  /** When the round's first forward may start: the end of the last round's step, or the arrival. */
+  /** When the present round's first forward may start: the end of the last round's step, or the arrival. */
   readyNs: number;
-  /** Backwards the round still needs, per stage. */
-  pendingBackwards: number[];
-  /** Time of the round's microbatches at their slowest stage, one after another; 0 until the first round is numbered. */
+  /** Time of a round's microbatches at their slowest stage, one after another; 0 until the first round is numbered. */
   workNs: number;
   /** Time one round needs from its first forward to its last backward when alone. */
   latencyNs: number;
+}
+
+/** Steps of a round on a stage, once the norms they are clipped by are known. */
+export interface WaitingStep {
+  readonly group: number;
+  readonly round: number;
+  readonly readyNs: number;
 }
 
 export interface StageState {
@@ -57,6 +81,7 @@ export interface StageState {
   backwards: InFlight[];
   /** GPipe order, last stage: forwards done whose round is not complete. */
   waiting: InFlight[];
+  steps: WaitingStep[];
 }
 
 /** Everything in flight: plain data, so that planning can stop at any time and go on later, elsewhere. */
@@ -70,6 +95,12 @@ export interface LorappState {
   lastGroup: number;
 }
 
+export const presentRound = ({ rounds }: GroupState): Round => rounds[rounds.length - 1]!;
+
+/** The round of a group that an entry belongs to. */
+export const roundOf = ({ groups }: LorappState, { group, round }: { readonly group: number; readonly round: number }): Round =>
+  groups[group]!.rounds.find(({ number }) => number === round)!;
+
 /** The next round's turns: the next iteration of every adapter of the group that is not through. */
 export const nextTurns = (workload: Workload, group: Group, previous: readonly Turn[] | null): Turn[] =>
   group
@@ -80,30 +111,34 @@ export const nextTurns = (workload: Workload, group: Group, previous: readonly T
     })
     .filter(({ adapter, iteration }) => iteration < workload.adapters[adapter]!.iterations);
 
-const roundMicrobatches = (workload: Workload, turns: readonly Turn[]): number =>
-  Math.max(0, ...turns.map(({ adapter }) => workload.adapters[adapter]!.microbatches));
+const createRound = ({ workload: { adapters }, stageCount }: LorappProblem, number: number, turns: readonly Turn[]): Round => {
+  const microbatches = Math.max(0, ...turns.map(({ adapter }) => adapters[adapter]!.microbatches));
+  const evaluations = turns.reduce((sum, { adapter, iteration }) => sum + evaluationOf(adapters[adapter]!, iteration).length, 0);
+  const everyStage = <T>(value: T): T[] => Array.from({ length: stageCount }, () => value);
+  return {
+    number,
+    turns,
+    microbatches,
+    evaluations,
+    clips: turns.some(({ adapter }) => adapters[adapter]!.clips === true),
+    pendingBackwards: everyStage(microbatches),
+    pendingEvaluations: everyStage(evaluations),
+    pendingSteps: everyStage(true),
+    gradientsNs: 0,
+  };
+};
 
-/** Makes `turns` the group's present round, to start no earlier than `readyNs`. */
-export const beginRound = (state: GroupState, problem: LorappProblem, turns: Turn[], readyNs: number): void => {
-  state.turns = turns;
-  state.microbatches = roundMicrobatches(problem.workload, turns);
+/** Begins the group's next round, which starts no earlier than `readyNs`. */
+export const beginRound = (state: GroupState, problem: LorappProblem, turns: readonly Turn[], readyNs: number): void => {
+  const number = state.rounds.length === 0 ? 0 : presentRound(state).number + 1;
+  state.rounds.push(createRound(problem, number, turns));
   state.released = 0;
   state.numbers = [];
   state.readyNs = readyNs;
-  state.pendingBackwards = Array.from({ length: problem.stageCount }, () => state.microbatches);
 };
 
 const startGroup = (problem: LorappProblem, group: Group): GroupState => {
-  const state: GroupState = {
-    turns: [],
-    microbatches: 0,
-    released: 0,
-    numbers: [],
-    readyNs: 0,
-    pendingBackwards: [],
-    workNs: 0,
-    latencyNs: 0,
-  };
+  const state: GroupState = { rounds: [], released: 0, numbers: [], readyNs: 0, workNs: 0, latencyNs: 0 };
   const arrivalNs = Math.max(...group.map((adapter) => problem.workload.adapters[adapter]!.arrivalNs));
   beginRound(state, problem, nextTurns(problem.workload, group, null), arrivalNs);
   return state;
@@ -119,6 +154,7 @@ export const startLorapp = (problem: LorappProblem): LorappState => ({
     forwards: [],
     backwards: [],
     waiting: [],
+    steps: [],
   })),
   inFlight: 0,
   dueNs: 0,

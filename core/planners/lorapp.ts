@@ -7,23 +7,19 @@
  * into the pipeline at staggered, periodic times: with equal work adapter a enters at a·P/L, where the period P is
  * max(D + N − 1, L·N)·(T_f + T_b). Unequal work generalises this: microbatches enter one slot (their time at the
  * slowest stage) apart, and after each round a pad spreads what the longest round alone would leave idle.
+ *
+ * Held-out rows that a round evaluates enter behind its training microbatches, in the same rhythm, and go forward only.
  */
-import { memoizeShapeCosts, opNs, type ShapeCost } from '../shape-costs.ts';
-import { beginRound, nextTurns, type GroupState, type InFlight, type LorappProblem, type LorappState, type StageState } from './lorapp-state.ts';
+import { memoizeShapeCosts, type ShapeCost } from '../shape-costs.ts';
+import { finishBackward, finishEvaluation, stepRound, type Run } from './lorapp-rounds.ts';
+import { presentRound, roundOf, type GroupState, type InFlight, type LorappProblem, type LorappState, type Round, type StageState } from './lorapp-state.ts';
 import type { PlanWriter } from './plan-writer.ts';
 
 /** The op a stage would start next. */
 interface Choice {
   readonly startNs: number;
-  readonly kind: 'forward' | 'backward' | 'release';
+  readonly kind: 'forward' | 'backward' | 'release' | 'step';
   readonly group: number;
-}
-
-interface Run {
-  readonly problem: LorappProblem;
-  readonly state: LorappState;
-  readonly writer: PlanWriter;
-  readonly costOf: (shape: number) => ShapeCost;
 }
 
 /**
@@ -47,7 +43,9 @@ export const extendLorapp = (
 
 /** True once every iteration of every adapter is planned. */
 export const isComplete = (state: LorappState): boolean =>
-  state.inFlight === 0 && state.groups.every(({ turns }) => turns.length === 0);
+  state.inFlight === 0 &&
+  state.stages.every(({ steps }) => steps.length === 0) &&
+  state.groups.every((group) => presentRound(group).turns.length === 0);
 
 const earliestChoice = (run: Run): { stage: number; choice: Choice } | null => {
   let best: { stage: number; choice: Choice } | null = null;
@@ -58,7 +56,17 @@ const earliestChoice = (run: Run): { stage: number; choice: Choice } | null => {
   return best;
 };
 
+/** A step goes first where it can: whatever comes next on the stage may need its weights. */
 const chooseOp = (run: Run, stage: number): Choice | null => {
+  const { freeNs, steps } = run.state.stages[stage]!;
+  const [waiting] = steps;
+  const pass = choosePass(run, stage);
+  if (waiting === undefined) return pass;
+  const startNs = Math.max(freeNs, waiting.readyNs);
+  return pass !== null && pass.startNs < startNs ? pass : { startNs, kind: 'step', group: waiting.group };
+};
+
+const choosePass = (run: Run, stage: number): Choice | null => {
   const { freeNs, backwards } = run.state.stages[stage]!;
   const head = backwards[0];
   const backward: Choice | null =
@@ -69,17 +77,18 @@ const chooseOp = (run: Run, stage: number): Choice | null => {
   return first.startNs <= second.startNs ? first : second;
 };
 
-const fits = (run: Run, stage: number, shape: number): boolean => {
+const fits = (run: Run, stage: number, shape: number, evaluated: boolean): boolean => {
   const { heldBytes, transientBytes } = run.state.stages[stage]!;
   const costs = run.costOf(shape);
-  const peakBytes = heldBytes + costs.activationBytes[stage]! + Math.max(transientBytes, costs.transientBytes[stage]!);
+  const keptBytes = evaluated ? 0 : costs.activationBytes[stage]!;
+  const peakBytes = heldBytes + keptBytes + Math.max(transientBytes, costs.transientBytes[stage]!);
   return peakBytes <= run.problem.memoryBudgets[stage]!;
 };
 
 const chooseForward = (run: Run, stage: number): Choice | null => {
   const { freeNs, forwards } = run.state.stages[stage]!;
   const head = forwards[0];
-  if (head === undefined || !fits(run, stage, head.shape)) return null;
+  if (head === undefined || !fits(run, stage, head.shape, head.evaluated)) return null;
   return { startNs: Math.max(freeNs, head.readyNs), kind: 'forward', group: head.group };
 };
 
@@ -92,16 +101,22 @@ const chooseRelease = (run: Run): Choice | null => {
   let best: Choice | null = null;
   for (let turn = 1; turn <= state.groups.length; turn++) {
     const group = (state.lastGroup + turn) % state.groups.length;
-    const { turns, released, microbatches, readyNs } = state.groups[group]!;
-    if (turns.length === 0 || released === microbatches) continue;
+    const { released, readyNs } = state.groups[group]!;
+    if (released === passesOf(presentRound(state.groups[group]!))) continue;
     const startNs = Math.max(earliestNs, readyNs);
     // Staggered, a round that has begun is finished first: its microbatches travel one slot apart.
     const begun = staggered && released > 0;
     if (begun || best === null || startNs < best.startNs) best = { startNs, kind: 'release', group };
     if (begun) break;
   }
-  return best !== null && fits(run, 0, nextShape(run, best.group)) ? best : null;
+  if (best === null) return null;
+  const { released } = state.groups[best.group]!;
+  const evaluated = released >= presentRound(state.groups[best.group]!).microbatches;
+  return fits(run, 0, nextShape(run, best.group), evaluated) ? best : null;
 };
+
+/** Microbatches of a round; none where nothing is left to train. */
+const passesOf = ({ microbatches, evaluations }: Round): number => microbatches + evaluations;
 
 const inFlightLimit = ({ order, extraInFlight, stageCount }: LorappProblem): number =>
   order === 'gpipe' || extraInFlight === 'auto' ? Infinity : stageCount + extraInFlight;
@@ -113,15 +128,22 @@ const nextShape = (run: Run, group: number): number => {
   return run.writer.microbatches.shapeOf(round.numbers[round.released]!);
 };
 
-const numberRound = ({ writer, costOf }: Run, group: number, round: GroupState): void => {
-  for (let index = 0; index < round.microbatches; index++) {
-    round.numbers.push(writer.addMicrobatch(group, round.turns, index));
-  }
-  const costs = round.numbers.map((microbatch) => costOf(writer.microbatches.shapeOf(microbatch)));
+const numberRound = ({ writer, costOf }: Run, group: number, state: GroupState): void => {
+  const { turns, microbatches } = presentRound(state);
+  const training = Array.from({ length: microbatches }, (_, index) => writer.addMicrobatch(group, turns, index));
+  const heldout = turns.flatMap((turn) => writer.addEvaluation(group, turn));
+  state.numbers = [...training, ...heldout];
+  const costsOf = (numbers: readonly number[]): ShapeCost[] => numbers.map((microbatch) => costOf(writer.microbatches.shapeOf(microbatch)));
+  const costs = costsOf(training);
+  const evaluations = costsOf(heldout);
   const last = costs[costs.length - 1]!;
-  round.workNs = costs.reduce((sum, { slotNs }) => sum + slotNs, 0);
-  round.latencyNs = round.workNs - last.slotNs + last.pathNs;
+  const trainingNs = costs.reduce((sum, { slotNs }) => sum + slotNs, 0);
+  state.workNs = evaluations.reduce((sum, evaluation) => sum + forwardSlotNs(evaluation), trainingNs);
+  state.latencyNs = Math.max(state.workNs, trainingNs - last.slotNs + last.pathNs);
 };
+
+/** How long a forward alone keeps the slowest stage. */
+const forwardSlotNs = ({ forwardNs }: ShapeCost): number => Math.max(...forwardNs);
 
 const perform = (run: Run, stage: number, choice: Choice): void => {
   switch (choice.kind) {
@@ -131,55 +153,64 @@ const perform = (run: Run, stage: number, choice: Choice): void => {
       return forward(run, stage, run.state.stages[stage]!.forwards.shift()!, choice.startNs);
     case 'backward':
       return backward(run, stage, choice.startNs);
+    case 'step':
+      return stepRound(run, stage, run.state.stages[stage]!.steps.shift()!, choice.startNs);
   }
 };
 
 const release = (run: Run, { group, startNs }: Choice): void => {
   const { state } = run;
-  const round = state.groups[group]!;
+  const groupState = state.groups[group]!;
+  const { number, microbatches } = presentRound(groupState);
   const shape = nextShape(run, group);
-  const index = round.released++;
-  const entering: InFlight = { microbatch: round.numbers[index]!, shape, group, index, readyNs: startNs };
+  const index = groupState.released++;
+  const evaluated = index >= microbatches;
+  const entering: InFlight = { microbatch: groupState.numbers[index]!, shape, group, round: number, index, evaluated, readyNs: startNs };
   state.inFlight++;
   state.lastGroup = group;
-  spaceReleases(run, round, shape, startNs);
+  spaceReleases(run, entering, startNs);
   forward(run, 0, entering, startNs);
 };
 
 /** Moves the time the next microbatch is due: one slot on, and the pad once a round has entered. */
-const spaceReleases = ({ state, costOf }: Run, round: GroupState, shape: number, startNs: number): void => {
+const spaceReleases = ({ state, costOf }: Run, { group, shape, evaluated }: InFlight, startNs: number): void => {
+  const { rounds, released } = state.groups[group]!;
   // Delayed releases keep their place in the rhythm and are caught up; an empty pipeline starts a new rhythm.
   if (state.inFlight === 1) state.dueNs = Math.max(state.dueNs, startNs);
-  state.dueNs += costOf(shape).slotNs;
-  if (round.released === round.microbatches) state.dueNs += padNs(state.groups);
+  state.dueNs += evaluated ? forwardSlotNs(costOf(shape)) : costOf(shape).slotNs;
+  if (released === passesOf(rounds[rounds.length - 1]!)) state.dueNs += padNs(state.groups);
 };
 
 /** What the longest round leaves idle beyond the work of all groups, shared evenly between them. */
 const padNs = (groups: readonly GroupState[]): number => {
-  const active = groups.filter(({ turns }) => turns.length > 0).length;
+  const active = groups.filter((group) => presentRound(group).turns.length > 0);
   // Groups that have not entered yet are taken to be like those that have.
-  const known = groups.filter(({ turns, workNs }) => turns.length > 0 && workNs > 0);
+  const known = active.filter(({ workNs }) => workNs > 0);
   const meanWorkNs = known.reduce((sum, { workNs }) => sum + workNs, 0) / known.length;
   const longestNs = Math.max(...known.map(({ latencyNs }) => latencyNs));
-  return Math.max(0, longestNs / active - meanWorkNs);
+  return Math.max(0, longestNs / active.length - meanWorkNs);
 };
 
 const forward = (run: Run, stage: number, entry: InFlight, startNs: number): void => {
   const { state, problem, writer, costOf } = run;
   const costs = costOf(entry.shape);
   const here = state.stages[stage]!;
-  const round = state.groups[entry.group]!;
-  writer.forward(stage, entry.microbatch, round.turns, entry.index);
-  here.heldBytes += costs.activationBytes[stage]!;
+  const round = roundOf(state, entry);
+  if (entry.evaluated) writer.evaluate(stage, entry.microbatch);
+  else writer.forward(stage, entry.microbatch, round.turns, entry.index);
+  if (!entry.evaluated) here.heldBytes += costs.activationBytes[stage]!;
   here.transientBytes = Math.max(here.transientBytes, costs.transientBytes[stage]!);
   here.freeNs = entry.readyNs = startNs + costs.forwardNs[stage]!;
-  if (stage + 1 === problem.stageCount) return turnAround(problem.order, here, round, entry);
-  entry.readyNs += problem.transferNs(stage, stage + 1, costs.transferBytes);
-  state.stages[stage + 1]!.forwards.push(entry);
+  if (stage + 1 < problem.stageCount) {
+    entry.readyNs += problem.transferNs(stage, stage + 1, costs.transferBytes);
+    state.stages[stage + 1]!.forwards.push(entry);
+  } else if (entry.evaluated) state.inFlight--;
+  else turnAround(problem.order, here, round, entry);
+  if (entry.evaluated) finishEvaluation(run, stage, entry);
 };
 
 /** On the last stage a forward's backward may follow at once, in GPipe order once the round is complete. */
-const turnAround = (order: LorappProblem['order'], last: StageState, round: GroupState, entry: InFlight): void => {
+const turnAround = (order: LorappProblem['order'], last: StageState, round: Round, entry: InFlight): void => {
   if (order === '1f1b') {
     last.backwards.push(entry);
     return;
@@ -203,17 +234,5 @@ const backward = (run: Run, stage: number, startNs: number): void => {
     entry.readyNs += problem.transferNs(stage, stage - 1, costs.transferBytes);
     state.stages[stage - 1]!.backwards.push(entry);
   } else state.inFlight--;
-  const round = state.groups[entry.group]!;
-  round.pendingBackwards[stage]! -= 1;
-  if (round.pendingBackwards[stage] === 0) finishRound(run, stage, entry.group);
-};
-
-/** The steps that end a round on a stage; the first stage is the last to get there, and the next round may enter. */
-const finishRound = ({ problem, state, writer }: Run, stage: number, group: number): void => {
-  const round = state.groups[group]!;
-  const here = state.stages[stage]!;
-  writer.step(stage, round.turns);
-  for (const { adapter } of round.turns) here.freeNs += opNs(problem.cost.step(stage, adapter));
-  if (stage > 0) return;
-  beginRound(round, problem, nextTurns(problem.workload, problem.groups[group]!, round.turns), here.freeNs);
+  finishBackward(run, stage, entry);
 };

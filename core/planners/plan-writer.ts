@@ -1,4 +1,4 @@
-import { firstIterationOf, type Workload } from '../workload.ts';
+import { evaluationOf, firstIterationOf, type Workload } from '../workload.ts';
 import { createMicrobatchBuilder, createProgramBuilder, type MicrobatchBuilder } from '../plan/builders.ts';
 import { KIND } from '../plan/op.ts';
 import type { Plan, StagePlacement } from '../plan/plan.ts';
@@ -14,9 +14,15 @@ export interface PlanWriter {
   readonly microbatches: MicrobatchBuilder;
   /** Appends microbatch `index` of a round; returns its number. */
   readonly addMicrobatch: (group: number, turns: readonly Turn[], index: number) => number;
+  /** Appends the held-out microbatches that an iteration of an adapter starts with; returns their numbers. */
+  readonly addEvaluation: (group: number, turn: Turn) => readonly number[];
   /** A forward; the first one of an adapter on a stage is preceded by its `load`. */
   readonly forward: (stage: number, microbatch: number, turns: readonly Turn[], index: number) => void;
+  /** A forward of held-out rows. */
+  readonly evaluate: (stage: number, microbatch: number) => void;
   readonly backward: (stage: number, microbatch: number) => void;
+  /** The sums of gradient norms that come between a round's last backward on a stage and its steps. */
+  readonly norms: (stage: number, turns: readonly Turn[]) => void;
   /** The steps that end a round on a stage; the last step of an adapter is followed by `save` and `release`. */
   readonly step: (stage: number, turns: readonly Turn[]) => void;
   readonly build: (schedule: string) => Plan;
@@ -44,6 +50,10 @@ export const createPlanWriter = (
             ...workload.adapters[adapter]!.part(iteration, index),
           })),
       ),
+    addEvaluation: (group, { adapter, iteration }) =>
+      evaluationOf(workload.adapters[adapter]!, iteration).map((size, index) =>
+        microbatches.push(group, [{ adapter, iteration, index, ...size }], { forwardOnly: true }),
+      ),
     forward: (stage, microbatch, turns, index) => {
       const program = programOf(stage);
       if (index === 0) {
@@ -53,7 +63,13 @@ export const createPlanWriter = (
       }
       program.push(KIND.forward, stage, microbatch, 0);
     },
+    evaluate: (stage, microbatch) => programOf(stage).push(KIND.forward, stage, microbatch, 0),
     backward: (stage, microbatch) => programOf(stage).push(KIND.backward, stage, microbatch, 0),
+    norms: (stage, turns) => {
+      for (const { adapter, iteration } of turns) {
+        if (workload.adapters[adapter]!.clips === true) programOf(stage).push(KIND.allReduceNorm, stage, adapter, iteration);
+      }
+    },
     step: (stage, turns) => {
       const program = programOf(stage);
       for (const { adapter, iteration } of turns) program.push(KIND.step, stage, adapter, iteration);

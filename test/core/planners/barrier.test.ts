@@ -5,7 +5,7 @@ import type { Plan } from '../../../core/plan/plan.ts';
 import { formatProgram } from '../../../core/plan/text.ts';
 import { validate } from '../../../core/plan/validate.ts';
 import { lowerTransfers } from '../../../core/plan/lower-transfers.ts';
-import { deviceNames, oneLayerStages, unitCost, workload } from './workloads.ts';
+import { deviceNames, heldoutEvery, oneLayerStages, unitCost, workload } from './workloads.ts';
 
 const bubbleOf = (plan: Plan, forwardNs: number, backwardNs: number): number => {
   const times = replayCompute(plan, unitCost({ forwardNs, backwardNs }), () => 0);
@@ -31,9 +31,11 @@ describe.each([
   test('makes valid plans for any number of stages, microbatches and adapters', () => {
     for (let D = 1; D <= 5; D++) {
       for (let N = 1; N <= 5; N++) {
-        const made = plan(workload({ adapters: 2, microbatches: N, iterations: 3 }), deviceNames(D), oneLayerStages(D));
-        const lowered = lowerTransfers(made, unitCost({ forwardNs: 10, backwardNs: 13 }), () => 3);
-        expect(validate(lowered)).toEqual([]);
+        for (const extras of [{}, { clips: () => true, evaluation: () => heldoutEvery(2, 3) }]) {
+          const made = plan(workload({ adapters: 2, microbatches: N, iterations: 3, ...extras }), deviceNames(D), oneLayerStages(D));
+          const lowered = lowerTransfers(made, unitCost({ forwardNs: 10, backwardNs: 13 }), () => 3);
+          expect(validate(lowered)).toEqual([]);
+        }
       }
     }
   });
@@ -55,6 +57,15 @@ describe('order of one stage', () => {
       '0LOAD0 0F0 0F1 0F2 0B0 0F3 0B1 0B2 0B3 0STEP0.0',
       '1LOAD0 1F0 1F1 1B0 1F2 1B1 1F3 1B2 1B3 1STEP0.0',
       '2LOAD0 2F0 2B0 2F1 2B1 2F2 2B2 2F3 2B3 2STEP0.0',
+    ]);
+  });
+
+  test('held-out rows pass while a stage waits for gradients, and steps wait for the norm that clips them', () => {
+    const work = workload({ adapters: 1, microbatches: 2, iterations: 2, clips: () => true, evaluation: () => heldoutEvery(1, 1) });
+    const made = planOneForwardOneBackward(work, deviceNames(2), oneLayerStages(2));
+    expect(lines(made)).toEqual([
+      '0LOAD0 0F0 0F1 0B0 0B1 0NORM0.0 0STEP0.0 0F2 0F3 0F4 0B2 0B3 0NORM0.1 0STEP0.1',
+      '1LOAD0 1F0 1B0 1F1 1B1 1NORM0.0 1STEP0.0 1F2 1B2 1F3 1B3 1F4 1NORM0.1 1STEP0.1',
     ]);
   });
 

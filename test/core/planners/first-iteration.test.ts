@@ -6,12 +6,12 @@ import { opsOf, type Plan } from '../../../core/plan/plan.ts';
 import { validate } from '../../../core/plan/validate.ts';
 import { planSchedule } from '../../../core/planners/plan-schedule.ts';
 import { constantCluster, constantCost } from '../../../sim/constant-cost.ts';
-import { oneLayerStages, workload } from './workloads.ts';
+import { heldoutEvery, oneLayerStages, workload } from './workloads.ts';
 
 const SCHEDULE: Schedule = { type: 'lorapp', microbatches: 2, order: '1f1b', release: 'staggered', groups: 2, extraInFlight: 'auto' };
 
 const planFrom = (firstIterations: readonly number[], iterations: number, schedule: Partial<Schedule>): Plan => {
-  const { adapters } = workload({ adapters: firstIterations.length, microbatches: 2, iterations });
+  const { adapters } = workload({ adapters: firstIterations.length, microbatches: 2, iterations, clips: (adapter) => adapter % 2 === 1, evaluation: (adapter) => (adapter > 1 ? undefined : heldoutEvery(2, 3)) });
   const plan = planSchedule({
     workload: { adapters: adapters.map((adapter, i) => ({ ...adapter, firstIteration: firstIterations[i]! })) },
     schedule: { ...SCHEDULE, ...schedule },

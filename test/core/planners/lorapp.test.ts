@@ -8,7 +8,7 @@ import { replayCompute } from '../../../core/plan/replay.ts';
 import type { Plan } from '../../../core/plan/plan.ts';
 import { formatPlan } from '../../../core/plan/text.ts';
 import { validate } from '../../../core/plan/validate.ts';
-import { deviceNames, oneLayerStages, unitCost, workload, type WorkloadOptions } from './workloads.ts';
+import { deviceNames, heldoutEvery, oneLayerStages, unitCost, workload, type WorkloadOptions } from './workloads.ts';
 
 interface Setting extends WorkloadOptions {
   readonly stages: number;
@@ -121,6 +121,33 @@ describe('LoRAPP', () => {
     expect(deep / strict).toBeLessThan(0.85);
   });
 
+  test('steps where gradients are clipped once their norm is known, and fills the wait with other adapters', () => {
+    const clipped = { stages: 2, adapters: 2, microbatches: 1, iterations: 2, clips: () => true };
+    expect(formatPlan(planWhole(problemOf(clipped)))).toBe(
+      [
+        'gpu0: 0LOAD0 0F0 0LOAD1 0F1 0B0 0NORM0.0 0STEP0.0 0F2 0B1 0NORM1.0 0STEP1.0 0F3 0B2 0NORM0.1 0STEP0.1 0SAVE0 0RELEASE0 0B3 0NORM1.1 0STEP1.1 0SAVE1 0RELEASE1',
+        'gpu1: 1LOAD0 1F0 1B0 1NORM0.0 1LOAD1 1F1 1STEP0.0 1B1 1NORM1.0 1F2 1STEP1.0 1B2 1NORM0.1 1F3 1STEP0.1 1SAVE0 1RELEASE0 1B3 1NORM1.1 1STEP1.1 1SAVE1 1RELEASE1',
+      ].join('\n'),
+    );
+    const steady = { stages: 4, adapters: 4, microbatches: 2 };
+    expect(steadyBubble({ ...steady, clips: () => true })).toBeLessThan(steadyBubble(steady) + 1e-9);
+  });
+
+  test('evaluates held-out rows in the bubbles of a single adapter, with the weights of the iteration they are due in', () => {
+    const alone = { stages: 2, adapters: 1, microbatches: 1, iterations: 3 };
+    const evaluated = { ...alone, evaluation: () => heldoutEvery(1, 1) };
+    expect(formatPlan(planWhole(problemOf(evaluated)))).toBe(
+      [
+        'gpu0: 0LOAD0 0F0 0B0 0STEP0.0 0F1 0F2 0B1 0STEP0.1 0F3 0F4 0B3 0STEP0.2 0SAVE0 0RELEASE0',
+        'gpu1: 1LOAD0 1F0 1B0 1STEP0.0 1F1 1B1 1F2 1STEP0.1 1F3 1B3 1F4 1STEP0.2 1SAVE0 1RELEASE0',
+      ].join('\n'),
+    );
+    expect(makespan(evaluated)).toBe(makespan(alone));
+  });
+
+  const pairsOf = (adapters: number): number[][] =>
+    Array.from({ length: Math.ceil(adapters / 2) }, (_, pair) => [2 * pair, 2 * pair + 1].filter((adapter) => adapter < adapters));
+
   const settings = fc.record({
     stages: fc.integer({ min: 1, max: 5 }),
     adapters: fc.integer({ min: 1, max: 5 }),
@@ -130,15 +157,21 @@ describe('LoRAPP', () => {
     order: fc.constantFrom('1f1b' as const, 'gpipe' as const),
     release: fc.constantFrom('staggered' as const, 'greedy' as const),
     extraInFlight: fc.constantFrom('auto' as const, 0, 1, 3),
+    clipping: fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }),
+    every: fc.constantFrom(0, 1, 2),
+    heldout: fc.integer({ min: 1, max: 3 }),
+    grouped: fc.boolean(),
   });
 
-  const settingOf = ({ lengths, order, release, extraInFlight, ...sizes }: typeof settings extends fc.Arbitrary<infer T> ? T : never): Setting => ({
+  const settingOf = ({ lengths, order, release, extraInFlight, clipping, every, heldout, grouped, ...sizes }: typeof settings extends fc.Arbitrary<infer T> ? T : never): Setting => ({
     ...sizes,
     part: (adapter, iteration, index) => {
       const tokens = lengths[(adapter * 7 + iteration * 3 + index) % lengths.length]!;
       return { rows: 1, tokens, squaredTokens: tokens * tokens };
     },
-    options: { order, release, extraInFlight },
+    clips: (adapter) => clipping[adapter]!,
+    evaluation: (adapter) => (every === 0 || adapter === 1 ? undefined : heldoutEvery(every, heldout)),
+    options: { order, release, extraInFlight, ...(grouped ? { groups: pairsOf(sizes.adapters) } : {}) },
   });
 
   test('every plan is valid, with transfers, for any sizes, lengths and options', () => {
@@ -155,7 +188,7 @@ describe('LoRAPP', () => {
   test('a memory budget is never exceeded and every microbatch still runs', () => {
     fc.assert(
       fc.property(settings, fc.integer({ min: 9, max: 40 }), (drawn, budget) => {
-        const problem = problemOf({ ...settingOf({ ...drawn, order: '1f1b' }) });
+        const problem = problemOf(settingOf({ ...drawn, order: '1f1b', grouped: false }));
         const capped = { ...problem, memoryBudgets: problem.memoryBudgets.map(() => budget) };
         const plan = planWhole(capped);
         const capacityBytes = plan.devices.map(() => budget);
@@ -167,7 +200,7 @@ describe('LoRAPP', () => {
 
   test('planning in pieces gives the plan made in one go', () => {
     fc.assert(
-      fc.property(settings, fc.integer({ min: 1, max: 2000 }), (drawn, pieceNs) => {
+      fc.property(settings, fc.integer({ min: 60, max: 4000 }), (drawn, pieceNs) => {
         const problem = problemOf(settingOf(drawn));
         const writer = createPlanWriter(problem.workload, deviceNames(problem.stageCount), oneLayerStages(problem.stageCount));
         let state = startLorapp(problem);

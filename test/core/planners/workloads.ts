@@ -1,7 +1,7 @@
 import { constantCost } from '../../../sim/constant-cost.ts';
 import type { CostModel } from '../../../core/cost-model.ts';
 import type { MicrobatchShape, StagePlacement } from '../../../core/plan/plan.ts';
-import type { PartSize, Workload } from '../../../core/workload.ts';
+import type { EvaluationTurns, PartSize, Workload } from '../../../core/workload.ts';
 
 /** Workloads and costs that planner tests are written with. */
 
@@ -15,11 +15,13 @@ export interface WorkloadOptions {
   readonly microbatches: number;
   readonly iterations: number;
   readonly part?: (adapter: number, iteration: number, index: number) => PartSize;
+  readonly clips?: (adapter: number) => boolean;
+  readonly evaluation?: (adapter: number) => EvaluationTurns | undefined;
 }
 
 const UNIT: PartSize = { rows: 1, tokens: 1, squaredTokens: 1 };
 
-export const workload = ({ adapters, microbatches, iterations, part = () => UNIT }: WorkloadOptions): Workload => ({
+export const workload = ({ adapters, microbatches, iterations, part = () => UNIT, clips = () => false, evaluation = () => undefined }: WorkloadOptions): Workload => ({
   adapters: Array.from({ length: adapters }, (_, adapter) => ({
     name: `adapter-${adapter}`,
     iterations,
@@ -27,7 +29,17 @@ export const workload = ({ adapters, microbatches, iterations, part = () => UNIT
     arrivalNs: 0,
     priority: 0,
     part: (iteration, index) => part(adapter, iteration, index),
+    clips: clips(adapter),
+    ...withEvaluation(evaluation(adapter)),
   })),
+});
+
+const withEvaluation = (evaluation: EvaluationTurns | undefined) => (evaluation === undefined ? {} : { evaluation });
+
+/** Held-out microbatches of one token each. */
+export const heldoutEvery = (every: number, microbatches: number): EvaluationTurns => ({
+  every,
+  parts: Array.from({ length: microbatches }, () => UNIT),
 });
 
 const tokensOf = ({ parts }: MicrobatchShape): number => parts.reduce((sum, { tokens }) => sum + tokens, 0);

@@ -1,0 +1,70 @@
+/**
+ * How rounds end in LoRAPP: a stage steps once it has all gradients of the round and has evaluated the round's held-out
+ * rows. Where gradients are clipped it also waits for their norm over all stages, and other groups fill the time.
+ */
+import type { ShapeCost } from '../shape-costs.ts';
+import { opNs } from '../shape-costs.ts';
+import { beginRound, nextTurns, roundOf, type InFlight, type LorappProblem, type LorappState, type Round, type WaitingStep } from './lorapp-state.ts';
+import type { PlanWriter } from './plan-writer.ts';
+
+/** A state that is being extended, and where its ops go. */
+export interface Run {
+  readonly problem: LorappProblem;
+  readonly state: LorappState;
+  readonly writer: PlanWriter;
+  readonly costOf: (shape: number) => ShapeCost;
+}
+
+/** Bytes of a squared norm on its way. */
+const NORM_BYTES = 4;
+
+/** Which round of which group. */
+type RoundName = Pick<WaitingStep, 'group' | 'round'>;
+
+/** Notes the end of a backward on a stage. The round's last one is followed by its norms, and its steps where nothing else is due. */
+export const finishBackward = (run: Run, stage: number, entry: InFlight): void => {
+  const { state, writer } = run;
+  const round = roundOf(state, entry);
+  round.pendingBackwards[stage]! -= 1;
+  if (round.pendingBackwards[stage] === 0 && round.clips) {
+    writer.norms(stage, round.turns);
+    round.gradientsNs = Math.max(round.gradientsNs, state.stages[stage]!.freeNs);
+    if (hasNorms(round)) round.pendingBackwards.forEach((_, each) => endStage(run, each, entry));
+  } else endStage(run, stage, entry);
+};
+
+/** Notes the end of a held-out forward on a stage. */
+export const finishEvaluation = (run: Run, stage: number, entry: InFlight): void => {
+  roundOf(run.state, entry).pendingEvaluations[stage]! -= 1;
+  endStage(run, stage, entry);
+};
+
+const hasNorms = ({ pendingBackwards }: Round): boolean => pendingBackwards.every((pending) => pending === 0);
+
+/** Steps on a stage that is through with a round: at once, or when the norms are there. */
+const endStage = (run: Run, stage: number, { group, round: number }: RoundName): void => {
+  const { state } = run;
+  const round = roundOf(state, { group, round: number });
+  if (round.pendingBackwards[stage]! > 0 || round.pendingEvaluations[stage]! > 0) return;
+  if (!round.clips) return stepRound(run, stage, { group, round: number }, state.stages[stage]!.freeNs);
+  if (!hasNorms(round)) return;
+  const readyNs = round.gradientsNs + normNs(run.problem);
+  state.stages[stage]!.steps.push({ group, round: number, readyNs });
+};
+
+/** Time of a sum of one number over all stages: twice around a ring. */
+const normNs = ({ stageCount, transferNs }: LorappProblem): number =>
+  stageCount === 1 ? 0 : 2 * (stageCount - 1) * transferNs(stageCount - 1, 0, NORM_BYTES);
+
+/** The steps that end a round on a stage; after the first stage's the next round may enter. */
+export const stepRound = ({ problem, state, writer }: Run, stage: number, name: RoundName, startNs: number): void => {
+  const group = state.groups[name.group]!;
+  const round = roundOf(state, name);
+  const here = state.stages[stage]!;
+  writer.step(stage, round.turns);
+  here.freeNs = startNs;
+  for (const { adapter } of round.turns) here.freeNs += opNs(problem.cost.step(stage, adapter));
+  round.pendingSteps[stage] = false;
+  if (stage === 0) beginRound(group, problem, nextTurns(problem.workload, problem.groups[name.group]!, round.turns), here.freeNs);
+  group.rounds = group.rounds.filter(({ pendingSteps, turns }) => turns.length === 0 || pendingSteps.includes(true));
+};
