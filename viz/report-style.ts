@@ -38,6 +38,10 @@ kbd{font:inherit;font-size:12px;border:1px solid var(--grid);border-radius:4px;p
 .chart.dragging{cursor:grabbing}
 .chart canvas{display:block;width:100%}
 .chart .axis{position:sticky;top:0;z-index:1;background:var(--paper)}
+.minimap{display:block;width:100%;margin:0 0 6px;cursor:grab;touch-action:none}
+.toolbar label{display:flex;gap:5px;align-items:center;font-size:13px}
+select,input{font:inherit;font-size:13px;color:var(--ink);background:var(--track);border:1px solid var(--grid);border-radius:6px;padding:3px 6px}
+.saves{display:contents}
 .cursor{position:absolute;top:0;bottom:0;width:1px;background:var(--muted);opacity:.55;pointer-events:none;display:none;z-index:1}
 .tooltip{position:fixed;z-index:2;max-width:340px;padding:8px 10px;border:1px solid var(--grid);border-radius:6px;background:var(--paper);box-shadow:0 4px 18px rgba(0,0,0,.18);font-size:12.5px;line-height:1.45;pointer-events:none;visibility:hidden}
 .tooltip strong{display:block;overflow-wrap:anywhere}

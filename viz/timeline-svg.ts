@@ -7,7 +7,7 @@ import { THEMES, type Theme, type ThemeName } from './theme.ts';
 import { drawTimeline } from './timeline/draw-timeline.ts';
 import type { Frame } from './timeline/frame.ts';
 import { gutterWidth } from './timeline/gutter.ts';
-import { adapterLegend, drawLegend, shadeLegend, type LegendItem } from './timeline/legend.ts';
+import { adapterLegend, drawLegend, kindLegend, type LegendItem } from './timeline/legend.ts';
 import { layoutMarks, type TimelineMarks } from './timeline/marks.ts';
 import type { Plot } from './timeline/plot.ts';
 import { AXIS_HEIGHT, drawTimeAxis } from './timeline/time-axis.ts';
@@ -97,7 +97,7 @@ export const timelineSvg = (trace: Trace, options: TimelineOptions = {}): string
   const height = drawParts(page, [
     header(title, subtitle),
     legend((theme) => adapterLegend(trace.plan.adapters, theme)),
-    legend((theme) => shadeLegend([trace], theme)),
+    legend((theme) => kindLegend([trace], theme)),
     timeline(marks),
     ...(withMemory
       ? [heading('Memory per device'), legend((theme) => memoryLegend([trace], theme)), memory(bands)]

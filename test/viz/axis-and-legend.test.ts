@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { fitText, textWidth, wrapText } from '../../viz/surface/text-width.ts';
 import { LIGHT } from '../../viz/theme.ts';
 import { xOf } from '../../viz/timeline/frame.ts';
-import { adapterLegend, drawLegend, flowLegend, shadeLegend } from '../../viz/timeline/legend.ts';
+import { adapterLegend, drawLegend, flowLegend, kindLegend } from '../../viz/timeline/legend.ts';
 import { ticksOf, timeTicks } from '../../viz/timeline/time-axis.ts';
 import { formatMoment } from '../../viz/timeline/moment.ts';
 import { createRecordingSurface } from './recording-surface.ts';
@@ -81,7 +81,7 @@ describe('a legend', () => {
   });
 
   it('shows the kinds of span there are, and idle time', () => {
-    expect(shadeLegend([pipelineTrace()], LIGHT).map(({ label }) => label)).toEqual([
+    expect(kindLegend([pipelineTrace()], LIGHT).map(({ label }) => label)).toEqual([
       'forward (F)',
       'backward (B)',
       'optimizer step (S)',

@@ -85,7 +85,7 @@ const logAxis = (
 ): Axis => {
   const [low, high] = powersAround(values, base);
   const scale = scaleLog([low, high], pixels);
-  const ticks = base === 'log2' ? thinned(doublings(low, high), count) : logTicks(low, high, count);
+  const ticks = base === 'log2' ? thinned(doublings(low, high), 1.6 * count) : logTicks(low, high, count);
   return { position: scale, ticks: ticks.map((value) => ({ at: scale(value), label: logFormat(value) })) };
 };
 

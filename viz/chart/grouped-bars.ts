@@ -1,5 +1,6 @@
 import { format, scaleBand } from 'd3';
 import { centredBaseline, lineData, type Surface } from '../surface/surface.ts';
+import { HATCH_WIDTH, hatchData } from '../surface/hatch.ts';
 import { textWidth } from '../surface/text-width.ts';
 import type { Theme } from '../theme.ts';
 import { SWATCH_HEIGHT, SWATCH_WIDTH, type LegendItem } from '../timeline/legend.ts';
@@ -45,20 +46,11 @@ const valuesOf = ({ series }: GroupedBars): readonly number[] =>
 /** Hatches over a bar: the second turn through the colours is told apart by them, and in print without colour, too. */
 const HATCHED_FROM = 4;
 
-const hatchData = (x: number, y: number, width: number, height: number): string => {
-  const lines: string[] = [];
-  for (let at = y + height; at > y + 2; at -= 5) {
-    const rise = Math.min(width, at - y);
-    lines.push(lineData(round(x), round(at), round(x + rise), round(at - rise)));
-  }
-  return lines.join('');
-};
-
 const round = (value: number): number => Math.round(value * 100) / 100;
 
 const drawBar = (surface: Surface, theme: Theme, s: number, box: readonly [number, number, number, number]): void => {
   surface.boxes(colourOfSeries(theme, s), box);
-  if (s >= HATCHED_FROM && box[2] > 2) surface.path(hatchData(...box), { stroke: theme.paper, width: 1 });
+  if (s >= HATCHED_FROM && box[2] > 2) surface.path(hatchData(box), { stroke: theme.paper, width: HATCH_WIDTH });
 };
 
 const drawReference = ({ surface, theme }: XyPlot, x: number, y: number, width: number): void => {

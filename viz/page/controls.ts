@@ -2,6 +2,8 @@ import type { LabelledTrace } from '../report.ts';
 import type { ThemeName } from '../theme.ts';
 import { timelineSvg } from '../timeline-svg.ts';
 import { isSameWork, type Work } from '../timeline/work.ts';
+import { legendsMarkup, saveMarkup } from '../timeline-markup.ts';
+import type { ColourBy } from '../timeline/colour-by.ts';
 import type { Chart } from './chart.ts';
 
 const ZOOM_FACTOR = 2;
@@ -30,35 +32,53 @@ const saveSvg = ({ label, subtitle, trace }: LabelledTrace): void => {
   URL.revokeObjectURL(url);
 };
 
-const onClick = (selector: string, action: (button: HTMLElement) => void): void => {
-  for (const button of document.querySelectorAll<HTMLElement>(selector))
-    button.addEventListener('click', () => action(button));
+/** Buttons of the legend: pointing at an adapter shows its ops, pressing keeps them. */
+const workOfButton = (target: EventTarget | null): Work | null => {
+  const button = target instanceof Element ? target.closest<HTMLElement>('button[data-adapter]') : null;
+  return button === null ? null : { kind: 'adapter', adapter: Number(button.dataset.adapter) };
 };
 
-const workOfButton = (button: HTMLElement): Work => ({ kind: 'adapter', adapter: Number(button.dataset.adapter) });
-
-/** Buttons of the legend: pointing at an adapter shows its ops, pressing keeps them. */
-const bindAdapters = (chart: Chart): void => {
-  const buttons = [...document.querySelectorAll<HTMLElement>('button[data-adapter]')];
-  for (const button of buttons) {
-    const work = workOfButton(button);
-    button.addEventListener('pointerenter', () => chart.point(work));
-    button.addEventListener('pointerleave', () => chart.point(null));
-    button.addEventListener('click', () => chart.keep(isSameWork(work, chart.kept()) ? null : work));
-  }
-  chart.element.addEventListener('keep', () => {
-    for (const button of buttons)
+const bindLegends = (chart: Chart, legends: HTMLElement): void => {
+  const markKept = (): void => {
+    for (const button of legends.querySelectorAll('button[data-adapter]'))
       button.setAttribute('aria-pressed', String(isSameWork(workOfButton(button), chart.kept())));
+  };
+  legends.addEventListener('pointerover', (event) => chart.point(workOfButton(event.target)));
+  legends.addEventListener('pointerleave', () => chart.point(null));
+  legends.addEventListener('click', (event) => {
+    const work = workOfButton(event.target);
+    if (work !== null) chart.keep(isSameWork(work, chart.kept()) ? null : work);
+  });
+  chart.element.addEventListener('keep', markKept);
+  chart.element.addEventListener('show', () => {
+    const colourBy = chart.views()[0]?.marks.colourBy ?? 'adapter';
+    legends.innerHTML = legendsMarkup(chart.traces(), colourBy);
+    markKept();
   });
 };
 
-/** Binds the page's buttons and the system's colour scheme. */
-export const bindControls = (chart: Chart, traces: readonly LabelledTrace[]): void => {
-  onClick('[data-action=in]', () => chart.zoom.magnify(ZOOM_FACTOR));
-  onClick('[data-action=out]', () => chart.zoom.magnify(1 / ZOOM_FACTOR));
-  onClick('[data-action=whole]', () => chart.zoom.showWhole());
-  onClick('[data-action=theme]', () => toggleTheme(chart));
-  onClick('[data-save]', (button) => saveSvg(traces[Number(button.dataset.save)]!));
-  bindAdapters(chart);
+/** What the buttons of the toolbar do. */
+const actionsOf = (chart: Chart): Readonly<Record<string, () => void>> => ({
+  in: () => chart.zoom.magnify(ZOOM_FACTOR),
+  out: () => chart.zoom.magnify(1 / ZOOM_FACTOR),
+  whole: () => chart.zoom.showWhole(),
+  theme: () => toggleTheme(chart),
+});
+
+/** Binds the tools of a timeline's section and the system's colour scheme. */
+export const bindControls = (chart: Chart, section: HTMLElement): void => {
+  const toolbar = section.querySelector<HTMLElement>('.toolbar')!;
+  const saves = toolbar.querySelector<HTMLElement>('.saves')!;
+  const actions = actionsOf(chart);
+  toolbar.addEventListener('click', ({ target }) => {
+    if (!(target instanceof HTMLButtonElement)) return;
+    const { action, save } = target.dataset;
+    if (action !== undefined) actions[action]?.();
+    if (save !== undefined) saveSvg(chart.traces()[Number(save)]!);
+  });
+  const colours = toolbar.querySelector<HTMLSelectElement>('select[data-action=colour]')!;
+  colours.addEventListener('change', () => chart.setColours(colours.value as ColourBy));
+  bindLegends(chart, section.querySelector<HTMLElement>('.legends')!);
+  chart.element.addEventListener('show', () => (saves.innerHTML = saveMarkup(chart.traces())));
   darkScheme().addEventListener('change', () => chart.setTheme(currentTheme()));
 };

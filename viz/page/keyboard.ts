@@ -17,7 +17,7 @@ const ZOOM_FACTOR = 1.6;
 
 /** Moves the window so that the op is in it, as little as possible. */
 const reveal = (chart: Chart, { view, span }: Place): void => {
-  const { startNs, endNs } = chart.views[view]!.marks.trace.spans;
+  const { startNs, endNs } = chart.views()[view]!.marks.trace.spans;
   const window = chart.zoom.window();
   const length = window.endNs - window.startNs;
   if (startNs[span]! < window.startNs || endNs[span]! > window.endNs) {
@@ -28,7 +28,7 @@ const reveal = (chart: Chart, { view, span }: Place): void => {
 
 const showPlace = (chart: Chart, tooltip: Tooltip, place: Place): void => {
   reveal(chart, place);
-  const { marks, timelineCanvas } = chart.views[place.view]!;
+  const { marks, timelineCanvas } = chart.views()[place.view]!;
   const { spans } = marks.trace;
   const { row } = rowOf(marks, place.span);
   timelineCanvas.scrollIntoView({ block: 'nearest' });
@@ -42,7 +42,7 @@ const showPlace = (chart: Chart, tooltip: Tooltip, place: Place): void => {
 
 const firstPlace = (chart: Chart): Place | null => {
   const { startNs, endNs } = chart.zoom.window();
-  for (const [view, { marks }] of chart.views.entries()) {
+  for (const [view, { marks }] of chart.views().entries()) {
     const span = firstSpan(marks, startNs, endNs);
     if (span !== null) return { view, span };
   }
@@ -50,15 +50,15 @@ const firstPlace = (chart: Chart): Place | null => {
 };
 
 const placeBeside = (chart: Chart, { view, span }: Place, direction: -1 | 1): Place | null => {
-  const found = spanBeside(chart.views[view]!.marks, span, direction);
+  const found = spanBeside(chart.views()[view]!.marks, span, direction);
   return found === null ? null : { view, span: found };
 };
 
 /** The op above or below; past the last row of a trace comes the next trace. */
 const placeInNextRow = (chart: Chart, { view, span }: Place, direction: -1 | 1): Place | null => {
-  const found = spanInNextRow(chart.views[view]!.marks, span, direction);
+  const found = spanInNextRow(chart.views()[view]!.marks, span, direction);
   if (found !== null) return { view, span: found };
-  const next = chart.views[view + direction]?.marks;
+  const next = chart.views()[view + direction]?.marks;
   const { startNs, endNs } = chart.zoom.window();
   const first = next === undefined ? null : firstSpan(next, startNs, endNs);
   return first === null ? null : { view: view + direction, span: first };
@@ -95,5 +95,6 @@ export const bindKeyboard = (chart: Chart, tooltip: Tooltip): void => {
     event.preventDefault();
     action();
   });
+  chart.element.addEventListener('show', () => (place = null));
   chart.element.addEventListener('blur', () => tooltip.hide());
 };

@@ -26,15 +26,19 @@ export const isInSight = ({ canvas }: Panel): boolean => {
   return bottom >= 0 && top <= window.innerHeight;
 };
 
+/** Gives a canvas as many points as the screen has for so many CSS pixels; what was on it is gone. */
+export const sizeCanvas = (canvas: HTMLCanvasElement, width: number, height: number): void => {
+  canvas.width = Math.round(width * window.devicePixelRatio);
+  canvas.height = Math.round(height * window.devicePixelRatio);
+};
+
 /** Draws a panel afresh, as sharp as the screen. */
 export const paintPanel = (panel: Panel, frame: Frame, theme: Theme): void => {
   const { canvas, draw } = panel;
   const context = canvas.getContext('2d');
   if (context === null) return;
-  const ratio = window.devicePixelRatio;
-  canvas.width = Math.round(canvas.clientWidth * ratio);
-  canvas.height = Math.round(fullHeight(panel) * ratio);
-  context.scale(ratio, ratio);
+  sizeCanvas(canvas, canvas.clientWidth, fullHeight(panel));
+  context.scale(window.devicePixelRatio, window.devicePixelRatio);
   context.translate(0, PANEL_MARGIN);
   draw({ surface: createCanvasSurface(context), frame, theme });
 };

@@ -18,7 +18,7 @@ const targetAt = (chart: Chart, event: PointerEvent | MouseEvent): Target | null
   const y = event.offsetY - PANEL_MARGIN;
   const frame = chart.frame();
   if (x < frame.left) return null;
-  for (const { marks, memory, timelineCanvas, memoryCanvas } of chart.views) {
+  for (const { marks, memory, timelineCanvas, memoryCanvas } of chart.views()) {
     if (target === timelineCanvas) {
       const span = pickSpan(marks, frame, x, y);
       return span === null ? null : { work: workOf(marks.trace, span), description: describeSpan(marks.trace, span) };
@@ -31,7 +31,11 @@ const targetAt = (chart: Chart, event: PointerEvent | MouseEvent): Target | null
   return null;
 };
 
-const moveCursor = (chart: Chart, cursor: HTMLElement, clientX: number): void => {
+const cursorOf = (chart: Chart): HTMLElement | null => chart.element.querySelector<HTMLElement>('.cursor');
+
+const moveCursor = (chart: Chart, clientX: number): void => {
+  const cursor = cursorOf(chart);
+  if (cursor === null) return;
   const x = clientX - chart.element.getBoundingClientRect().left;
   const { left, width } = chart.frame();
   const inside = x >= left && x <= left + width;
@@ -41,18 +45,17 @@ const moveCursor = (chart: Chart, cursor: HTMLElement, clientX: number): void =>
 
 /** Details under the pointer, highlight of the work it belongs to, and a line at the pointer's time across all rows. */
 export const bindPointer = (chart: Chart, tooltip: Tooltip): void => {
-  const cursor = chart.element.querySelector<HTMLElement>('.cursor')!;
   chart.element.addEventListener('pointermove', (event) => {
     const dragging = event.buttons !== 0;
     chart.element.classList.toggle('dragging', dragging);
-    moveCursor(chart, cursor, event.clientX);
+    moveCursor(chart, event.clientX);
     const found = dragging ? null : targetAt(chart, event);
     chart.point(found?.work ?? null);
     if (found === null) tooltip.hide();
     else tooltip.show(found.description, { x: event.clientX, top: event.clientY, bottom: event.clientY });
   });
   chart.element.addEventListener('pointerleave', () => {
-    cursor.style.display = 'none';
+    moveCursor(chart, -1);
     chart.element.classList.remove('dragging');
     chart.point(null);
     tooltip.hide();

@@ -4,6 +4,9 @@ import type { TimeWindow } from '../../core/trace/metrics.ts';
 /** Zoom and pan of everything on the page, along the time axis. */
 export interface TimeZoom {
   readonly window: () => TimeWindow;
+  readonly wholeNs: () => number;
+  /** Changes how long the run is; a window that showed all of it goes on doing so. `resize` follows. */
+  readonly setWhole: (wholeNs: number) => void;
   /** Shows a window, as far as it lies inside the run. */
   readonly show: (window: TimeWindow) => void;
   readonly showWhole: () => void;
@@ -21,7 +24,8 @@ const CLOSEST_NS = 100;
 const isPan = (event: WheelEvent): boolean => event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
 
 /** Binds wheel, drag, double click and touch on the element; `onChange` hears of every new window. */
-export const createTimeZoom = (element: HTMLElement, wholeNs: number, onChange: () => void): TimeZoom => {
+export const createTimeZoom = (element: HTMLElement, onChange: () => void): TimeZoom => {
+  let wholeNs = 1;
   let base: ScaleLinear<number, number> = scaleLinear([0, wholeNs], [0, 1]);
   let current: TimeWindow = { startNs: 0, endNs: wholeNs };
   let scale = 1;
@@ -33,7 +37,6 @@ export const createTimeZoom = (element: HTMLElement, wholeNs: number, onChange: 
   };
 
   const behavior = zoom<HTMLElement, unknown>()
-    .scaleExtent([1, Math.max(1, wholeNs / CLOSEST_NS)])
     .filter(isOurs)
     .on('zoom', ({ transform }: D3ZoomEvent<HTMLElement, unknown>) => {
       const [startNs, endNs] = transform.rescaleX(base).domain() as [number, number];
@@ -59,6 +62,13 @@ export const createTimeZoom = (element: HTMLElement, wholeNs: number, onChange: 
 
   return {
     window: () => current,
+    wholeNs: () => wholeNs,
+    setWhole: (ns) => {
+      const showsAll = current.startNs <= 0 && current.endNs >= wholeNs;
+      wholeNs = ns;
+      if (showsAll || current.startNs >= ns) current = { startNs: 0, endNs: ns };
+      behavior.scaleExtent([1, Math.max(1, ns / CLOSEST_NS)]);
+    },
     show,
     showWhole: () => show({ startNs: 0, endNs: wholeNs }),
     magnify: (factor) => behavior.scaleBy(target, factor),

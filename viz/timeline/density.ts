@@ -1,10 +1,10 @@
 import type { Trace } from '../../core/trace/trace.ts';
-import type { Theme } from '../theme.ts';
 import type { BoxBatch } from './batch.ts';
-import { clampX, xOf, type Frame } from './frame.ts';
+import { paintOf, paintsOf, stripesBy, type ColourBy } from './colour-by.ts';
+import { clampX, timeAt, xOf, type Frame } from './frame.ts';
 import type { RowMarks } from './marks.ts';
 import type { Plot } from './plot.ts';
-import { shadeOf, stripeAdapter, stripeCount } from './span-fill.ts';
+import { addShares, levelFor, sharesOf } from './time-shares.ts';
 
 /** Spans that one column should hold: with fewer, neighbouring columns differ by chance and the picture flickers. */
 const SPANS_PER_COLUMN = 32;
@@ -13,8 +13,22 @@ const COLUMN_PIXELS = { least: 4, most: 16 } as const;
 /** Boxes lower than this many pixels do not show: the next colour takes their share over, so that the sum is right. */
 const LOWEST_BOX = 0.25;
 
+/** Bins of the time shares that a column has at least: the fewer, the rougher its edges. */
+const BINS_PER_COLUMN = 3;
+
+/** Below this many spans in sight their exact times are as fast as the bins. */
+const EXACT_SPANS = 4096;
+
 /** Whether so many spans leave less than a pixel to each of them and its gap. */
 export const isTooDense = (spans: number, { width }: Frame): boolean => spans > width;
+
+/** A row of which the spans from one position of its index up to another are in sight. */
+export interface VisibleRow {
+  readonly rowMarks: RowMarks;
+  readonly from: number;
+  readonly to: number;
+  readonly colourBy: ColourBy;
+}
 
 /** Columns of `pixels` each; `amount[column * paints + paint]` is the time of a paint in a column, in pixels. */
 interface Columns {
@@ -33,35 +47,48 @@ const spread = ({ pixels, paints, amount }: Columns, paint: number, x1: number, 
   }
 };
 
-/** Paint 0 is neutral; an adapter colour has its tint at an odd number and its full colour after it. */
-const paintsOf = (theme: Theme): readonly string[] => [
-  theme.neutral,
-  ...theme.adapters.flatMap(({ tint, main }) => [tint, main]),
-];
-
-const paintOf = (trace: Trace, span: number, stripe: number, colours: number): number => {
-  const shade = shadeOf(trace, span);
-  if (shade === 'lifecycle') return 0;
-  const colour = stripeAdapter(trace, span, stripe) % colours;
-  return 1 + 2 * colour + (shade === 'forward' ? 0 : 1);
+const emptyColumns = (spans: number, { frame, theme }: Plot): Columns => {
+  const wanted = (SPANS_PER_COLUMN * frame.width) / spans;
+  const pixels = Math.min(Math.max(wanted, COLUMN_PIXELS.least), COLUMN_PIXELS.most);
+  const paints = 1 + 2 * theme.adapters.length;
+  return { pixels, paints, amount: new Float64Array(Math.ceil(frame.width / pixels) * paints) };
 };
 
-const columnPixels = (spans: number, { width }: Frame): number =>
-  Math.min(Math.max((SPANS_PER_COLUMN * width) / spans, COLUMN_PIXELS.least), COLUMN_PIXELS.most);
-
-/** Share of time each paint has in each column of pixels. */
-const measureColumns = (trace: Trace, index: Uint32Array, { frame, theme }: Plot): Columns => {
-  const colours = theme.adapters.length;
-  const paints = 1 + 2 * colours;
-  const pixels = columnPixels(index.length, frame);
-  const columns: Columns = { pixels, paints, amount: new Float64Array(Math.ceil(frame.width / pixels) * paints) };
+/** Adds every span in sight with its exact times. */
+const measureSpans = (columns: Columns, trace: Trace, { rowMarks, from, to, colourBy }: VisibleRow, plot: Plot): void => {
+  const { frame, theme } = plot;
   const { startNs, endNs } = trace.spans;
-  for (const span of index) {
+  for (const span of rowMarks.index.subarray(from, to)) {
     const x1 = clampX(frame, xOf(frame, startNs[span]!)) - frame.left;
     const x2 = clampX(frame, xOf(frame, endNs[span]!)) - frame.left;
-    const stripes = stripeCount(trace, span);
-    for (let s = 0; s < stripes; s++) spread(columns, paintOf(trace, span, s, colours), x1, x2, 1 / stripes);
+    const stripes = stripesBy(trace, span, colourBy);
+    for (let s = 0; s < stripes; s++) {
+      spread(columns, paintOf(trace, span, s, colourBy, theme.adapters.length), x1, x2, 1 / stripes);
+    }
   }
+};
+
+/** Adds the row's time shares; false where they are coarser than the columns. */
+const measureBins = (columns: Columns, trace: Trace, { rowMarks, colourBy }: VisibleRow, { frame, theme }: Plot): boolean => {
+  const { pixels, paints, amount } = columns;
+  const columnNs = timeAt(frame, frame.left + pixels) - frame.startNs;
+  const shares = sharesOf(trace, rowMarks, colourBy, theme.adapters.length);
+  const level = levelFor(shares, columnNs / BINS_PER_COLUMN);
+  if (level === null) return false;
+  for (let column = 0; column * paints < amount.length; column++) {
+    const sums = amount.subarray(column * paints, (column + 1) * paints);
+    const fromNs = frame.startNs + column * columnNs;
+    addShares(shares, level, fromNs, Math.min(frame.endNs, fromNs + columnNs), sums);
+    for (let paint = 0; paint < paints; paint++) sums[paint]! *= pixels / columnNs;
+  }
+  return true;
+};
+
+/** Share of time each paint has in each column of pixels. */
+const measureColumns = (trace: Trace, row: VisibleRow, plot: Plot): Columns => {
+  const columns = emptyColumns(row.to - row.from, plot);
+  const binned = row.to - row.from > EXACT_SPANS && measureBins(columns, trace, row, plot);
+  if (!binned) measureSpans(columns, trace, row, plot);
   return columns;
 };
 
@@ -69,8 +96,9 @@ const measureColumns = (trace: Trace, index: Uint32Array, { frame, theme }: Plot
  * Adds spans too narrow to be seen as what they add up to: in every column the height of a colour is its share of the
  * time, and what stays free above is idle.
  */
-export const addDensity = (batch: BoxBatch, trace: Trace, { row, index }: RowMarks, plot: Plot): void => {
-  const { pixels, paints, amount } = measureColumns(trace, index, plot);
+export const addDensity = (batch: BoxBatch, trace: Trace, visible: VisibleRow, plot: Plot): void => {
+  const { pixels, paints, amount } = measureColumns(trace, visible, plot);
+  const { row } = visible.rowMarks;
   const { left, width } = plot.frame;
   const fills = paintsOf(plot.theme);
   for (let column = 0; column * paints < amount.length; column++) {

@@ -1,8 +1,10 @@
 import type { Trace } from '../../core/trace/trace.ts';
 import { centredBaseline, type Surface } from '../surface/surface.ts';
+import { HATCH_WIDTH, hatchData } from '../surface/hatch.ts';
 import { fitText, textWidth } from '../surface/text-width.ts';
 import { NEUTRAL_COLOUR, type Theme } from '../theme.ts';
-import { shadeOf, type Shade } from './span-fill.ts';
+import type { ColourBy } from './colour-by.ts';
+import { SHADE_NAMES, shadeOf, type Shade } from './span-fill.ts';
 
 /** One entry of a legend; the swatch is drawn into 14 × 12 pixels from x, y. */
 export interface LegendItem {
@@ -36,20 +38,30 @@ const adapterItem = (theme: Theme, label: string, adapter: number): LegendItem =
   return { label, drawSwatch: stacked(boxSwatch(tint), boxSwatch(main, 0.5)) };
 };
 
+const hatchSwatch =
+  (stroke: string): LegendItem['drawSwatch'] =>
+  (surface, x, y) =>
+    surface.path(hatchData([x, y, SWATCH_WIDTH, SWATCH_HEIGHT]), { stroke, width: HATCH_WIDTH });
+
 const SHADE_LABELS: Readonly<Record<Shade, string>> = {
   forward: 'forward (F)',
   backward: 'backward (B)',
+  weight: 'backward, weights (W)',
   step: 'optimizer step (S)',
   lifecycle: 'load, save, release',
 };
 
-const shadeSwatch = (theme: Theme, shade: Shade): LegendItem['drawSwatch'] => {
-  const { tint, main } = theme.adapters[NEUTRAL_COLOUR]!;
+/** Colours by kind have a colour for every shade, all others explain shades with the neutral one. */
+const shadeSwatch = (theme: Theme, shade: Shade, colourBy: ColourBy): LegendItem['drawSwatch'] => {
+  const colour = colourBy === 'kind' ? SHADE_NAMES.indexOf(shade) : NEUTRAL_COLOUR;
+  const { tint, main } = theme.adapters[colour]!;
   switch (shade) {
     case 'forward':
       return boxSwatch(tint);
     case 'backward':
       return stacked(boxSwatch(main), boxSwatch(theme.shadow, 0.25));
+    case 'weight':
+      return stacked(boxSwatch(main), hatchSwatch(theme.shadow));
     case 'step':
       return stacked(boxSwatch(main), boxSwatch(theme.shadow));
     case 'lifecycle':
@@ -71,11 +83,15 @@ export const adapterLegend = (names: readonly string[], theme: Theme): readonly 
 };
 
 /** Kinds of span that the traces have, and the bubble. */
-export const shadeLegend = (traces: readonly Trace[], theme: Theme): readonly LegendItem[] => {
+export const kindLegend = (
+  traces: readonly Trace[],
+  theme: Theme,
+  colourBy: ColourBy = 'adapter',
+): readonly LegendItem[] => {
   const present = new Set(traces.flatMap((trace) => [...shadesIn(trace)]));
-  const shades = (Object.keys(SHADE_LABELS) as Shade[]).filter((shade) => present.has(shade));
+  const shades = SHADE_NAMES.filter((shade) => present.has(shade));
   return [
-    ...shades.map((shade) => ({ label: SHADE_LABELS[shade], drawSwatch: shadeSwatch(theme, shade) })),
+    ...shades.map((shade) => ({ label: SHADE_LABELS[shade], drawSwatch: shadeSwatch(theme, shade, colourBy) })),
     { label: 'idle (bubble)', drawSwatch: boxSwatch(theme.idle) },
   ];
 };

@@ -1,8 +1,9 @@
 import { bisectLeft } from 'd3';
-import { STREAMS } from '../../core/plan/op.ts';
+import { STREAM, STREAMS } from '../../core/plan/op.ts';
 import { computeWindow, makespanNs, type TimeWindow } from '../../core/trace/metrics.ts';
 import type { Trace } from '../../core/trace/trace.ts';
-import { layoutRows, type Row } from './rows.ts';
+import type { ColourBy } from './colour-by.ts';
+import { layoutRows, shrinkRows, type Row } from './rows.ts';
 
 /** The spans of one row as an index into the trace's columns, in order of start. */
 export interface RowMarks {
@@ -23,6 +24,7 @@ export interface TimelineMarks {
   readonly endNs: number;
   /** The window in which idle time counts as a bubble; null without computation. */
   readonly computing: TimeWindow | null;
+  readonly colourBy: ColourBy;
 }
 
 const extentOf = (trace: Trace): TimeWindow => {
@@ -37,20 +39,47 @@ const marksOfRow = ({ spans }: Trace, row: Row, index: Uint32Array): RowMarks =>
   return { row, index, reachNs };
 };
 
-/** Sorts the spans of a trace into rows. */
-export const layoutMarks = (trace: Trace): TimelineMarks => {
-  const { rows, height } = layoutRows(trace);
-  const perRow: number[][] = rows.map(() => []);
-  const rowOf = new Map(rows.map(({ device, stream }, r) => [device * STREAMS.length + stream, r]));
+/** Positions of the rows by device and stream; a span's row is at `device · STREAMS.length + stream`. */
+const rowNumbers = (trace: Trace, rows: readonly Row[]): Uint32Array => {
+  const numbers = new Uint32Array(trace.devices.length * STREAMS.length);
+  for (const [r, { device, stream }] of rows.entries()) numbers[device * STREAMS.length + stream] = r;
+  return numbers;
+};
+
+/** The spans of each row in order, by counting first how many each has. */
+const indexRows = (trace: Trace, rows: readonly Row[]): readonly Uint32Array[] => {
   const { device, stream, length } = trace.spans;
-  for (let i = 0; i < length; i++) perRow[rowOf.get(device[i]! * STREAMS.length + stream[i]!)!]!.push(i);
+  const numbers = rowNumbers(trace, rows);
+  const counts = new Uint32Array(rows.length);
+  for (let i = 0; i < length; i++) counts[numbers[device[i]! * STREAMS.length + stream[i]!]!]!++;
+  const indexes = rows.map((_, r) => new Uint32Array(counts[r]!));
+  counts.fill(0);
+  for (let i = 0; i < length; i++) {
+    const r = numbers[device[i]! * STREAMS.length + stream[i]!]!;
+    indexes[r]![counts[r]!++] = i;
+  }
+  return indexes;
+};
+
+/** Sorts the spans of a trace into rows. */
+export const layoutMarks = (trace: Trace, colourBy: ColourBy = 'adapter'): TimelineMarks => {
+  const { rows, height } = layoutRows(trace);
+  const indexes = indexRows(trace, rows);
   return {
     trace,
-    rows: rows.map((row, r) => marksOfRow(trace, row, Uint32Array.from(perRow[r]!))),
+    rows: rows.map((row, r) => marksOfRow(trace, row, indexes[r]!)),
     height,
     ...extentOf(trace),
     computing: computeWindow(trace),
+    colourBy,
   };
+};
+
+/** The compute rows alone, as low as they have to be to lie in so many pixels under each other. */
+export const shrinkMarks = (marks: TimelineMarks, height: number): TimelineMarks => {
+  const computeRows = marks.rows.filter(({ row }) => row.stream === STREAM.compute);
+  const { rows, height: taken } = shrinkRows(computeRows.map(({ row }) => row), height);
+  return { ...marks, rows: computeRows.map((rowMarks, r) => ({ ...rowMarks, row: rows[r]! })), height: taken };
 };
 
 /** The same rows with the chosen spans only. */

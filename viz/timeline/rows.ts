@@ -42,3 +42,11 @@ export const layoutRows = (trace: Trace): RowLayout => {
   }
   return { rows, height: y };
 };
+
+/** The rows in order, equally high and close to each other, together not higher than `height` pixels where possible. */
+export const shrinkRows = (rows: readonly Row[], height: number): RowLayout => {
+  const pitch = Math.max(1, Math.min(height / Math.max(1, rows.length), COMPUTE_HEIGHT / 2));
+  const gap = pitch > 4 ? 1 : 0;
+  const shrunk = rows.map((row, r): Row => ({ ...row, y: r * pitch, height: pitch - gap }));
+  return { rows: shrunk, height: rows.length * pitch };
+};

@@ -2,7 +2,8 @@ import { OP_KINDS, SUBJECT_OF_KIND, type OpKind } from '../../core/plan/op.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 
 /** How a span is drawn; transfers and collectives look like the pass they belong to, on rows of their own. */
-export type Shade = 'forward' | 'backward' | 'step' | 'lifecycle';
+export const SHADE_NAMES = ['forward', 'backward', 'weight', 'step', 'lifecycle'] as const;
+export type Shade = (typeof SHADE_NAMES)[number];
 
 const SHADES: Readonly<Record<OpKind, Shade>> = {
   forward: 'forward',
@@ -16,7 +17,7 @@ const SHADES: Readonly<Record<OpKind, Shade>> = {
   save: 'lifecycle',
   release: 'lifecycle',
   backwardInput: 'backward',
-  backwardWeight: 'backward',
+  backwardWeight: 'weight',
   allGatherForward: 'forward',
   allGatherBackward: 'backward',
   allReduceForward: 'forward',
