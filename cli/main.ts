@@ -11,6 +11,7 @@ import { planCommand, type PlanFlags } from './commands/plan.ts';
 import { simulateCommand, type SimulateFlags } from './commands/simulate.ts';
 import { trainCommand, type TrainFlags } from './commands/train.ts';
 import { validateCommand, type ValidateFlags } from './commands/validate.ts';
+import { viewCommand, type ViewFlags } from './commands/view.ts';
 import { exitCodeOf, formatFailure, type Failure } from './failure.ts';
 import { numberArgument } from './number-argument.ts';
 
@@ -88,6 +89,13 @@ program
   .option('--json', 'print one JSON object and nothing else')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
   .action((path: string, flags: ExplainFlags) => runMain(explainCommand(path, flags)));
+
+program
+  .command('view')
+  .description('serve the page on this machine: a playground for plans, with the traces of a result opened in it')
+  .argument('[trace|folder...]', 'trace files, or folders that other commands wrote with --out')
+  .option('--port <n>', 'port to serve on; 0 takes a free one', numberArgument(0, true), 0)
+  .action((paths: string[], flags: ViewFlags) => runMain(viewCommand(paths, flags)));
 
 program
   .command('merge')

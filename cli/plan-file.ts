@@ -1,24 +1,13 @@
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
-import { describeExperiment } from '../core/experiment/format.ts';
-import type { Experiment } from '../core/experiment/experiment.ts';
+import type { PlanFile } from '../core/experiment/plan-file-text.ts';
 import { resolveExperiment } from '../core/experiment/read.ts';
-import { planFromJson, planToJson } from '../core/plan/json.ts';
-import type { Plan } from '../core/plan/plan.ts';
+import { planFromJson } from '../core/plan/json.ts';
 import { formatViolations } from '../core/plan/grid.ts';
 import { validate } from '../core/plan/validate.ts';
 import { mapPaths, problem, type Problems } from '../core/problem.ts';
 import { isRecord } from '../core/structure.ts';
 import { contextOf } from '../exec/run/open-experiment.ts';
-
-/** A plan with the experiment whose model, cluster and jobs its ops are priced with. */
-export interface PlanFile {
-  readonly experiment: Experiment;
-  readonly plan: Plan;
-}
-
-export const formatPlanFile = ({ experiment, plan }: PlanFile): string =>
-  JSON.stringify({ experiment: describeExperiment(experiment), plan: planToJson(plan) }, null, 1);
 
 /** Reads what `formatPlanFile` wrote; an edited plan that breaks a rule is a problem that shows where. */
 export const readPlanFile = (text: string, folder: string): E.Either<Problems, PlanFile> =>

@@ -1,11 +1,11 @@
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
+import { formatPlanFile } from '../../core/experiment/plan-file-text.ts';
 import { formatPlan } from '../../core/plan/text.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
 import { doesNotFit, type Failure } from '../failure.ts';
 import { asSeenFrom } from '../../exec/run/open-experiment.ts';
-import { formatPlanFile } from '../plan-file.ts';
 import { openProfiled, type ProfileFlags } from '../profile-option.ts';
 
 export interface PlanFlags extends ProfileFlags {

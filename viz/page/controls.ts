@@ -5,6 +5,7 @@ import { isSameWork, type Work } from '../timeline/work.ts';
 import { legendsMarkup, saveMarkup } from '../timeline-markup.ts';
 import type { ColourBy } from '../timeline/colour-by.ts';
 import type { Chart } from './chart.ts';
+import { saveText } from './save-text.ts';
 
 const ZOOM_FACTOR = 2;
 
@@ -24,12 +25,7 @@ const toggleTheme = (chart: Chart): void => {
 
 const saveSvg = ({ label, subtitle, trace }: LabelledTrace): void => {
   const svg = timelineSvg(trace, { title: label, subtitle, theme: currentTheme() });
-  const url = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = `timeline-${trace.source}.svg`;
-  link.click();
-  URL.revokeObjectURL(url);
+  saveText(`timeline-${trace.source}.svg`, 'image/svg+xml', svg);
 };
 
 /** Buttons of the legend: pointing at an adapter shows its ops, pressing keeps them. */

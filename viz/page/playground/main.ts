@@ -1,0 +1,51 @@
+import { REPORT_STYLE } from '../../report-style.ts';
+import { openTimeline } from '../open-timeline.ts';
+import { PAGE_MARKUP } from './page-markup.ts';
+import { bindDownloads } from './downloads.ts';
+import { createForm } from './form.ts';
+import { createLatest } from './latest.ts';
+import { openGivenTraces, readTraceFile } from './open-traces.ts';
+import { PLAYGROUND_STYLE } from './playground-style.ts';
+import { startPlanner } from './planner.ts';
+import { createResult } from './result.ts';
+import { formatSetupLink, readSetupLink } from './setup-link.ts';
+import type { Setup } from './setup.ts';
+
+const style = document.createElement('style');
+style.textContent = REPORT_STYLE + PLAYGROUND_STYLE;
+document.head.append(style);
+const main = document.querySelector<HTMLElement>('main')!;
+main.innerHTML = PAGE_MARKUP;
+
+const planner = startPlanner();
+const chart = openTimeline(main.querySelector<HTMLElement>('section[aria-labelledby=timeline]')!);
+const result = createResult(main, chart);
+
+const plan = createLatest(
+  (setup: Setup) => planner.ask({ kind: 'plan', setup }),
+  (setup, answer) => {
+    if (answer.kind === 'planned') result.showOutcomes(form, setup, answer.outcomes);
+  },
+  (error) => result.say(`This is our own failure, please report it: ${error instanceof Error ? error.message : String(error)}`),
+);
+
+const edited = (setup: Setup): void => {
+  performance.mark('edit');
+  history.replaceState(null, '', `#${formatSetupLink(setup)}`);
+  plan(setup);
+};
+const form = createForm(main.querySelector<HTMLFormElement>('form.setup')!, readSetupLink(location.hash), edited);
+addEventListener('hashchange', () => {
+  form.fill(readSetupLink(location.hash));
+  plan(form.setup());
+});
+bindDownloads(main, planner, () => form.setup());
+
+const picker = main.querySelector<HTMLInputElement>('input[data-open]')!;
+picker.addEventListener('change', () => {
+  const [file] = picker.files ?? [];
+  if (file !== undefined) void readTraceFile(planner, file).then((read) => result.showRead([read]));
+});
+
+if (new URLSearchParams(location.search).has('result')) void openGivenTraces(planner).then(result.showRead);
+else plan(form.setup());

@@ -1,0 +1,79 @@
+import type { Problem } from '../../../core/problem.ts';
+import type { Chart } from '../chart.ts';
+import type { SetupForm } from './form.ts';
+import type { Outcome, Run } from './messages.ts';
+import type { ReadTrace } from './open-traces.ts';
+import { comparisonText, metricsMarkup, subtitleOf } from './results-markup.ts';
+import type { Setup } from './setup.ts';
+
+/** The part of the page that shows what came of a setup. */
+export interface Result {
+  readonly showOutcomes: (form: SetupForm, setup: Setup, outcomes: readonly Outcome[]) => void;
+  readonly showRead: (traces: readonly ReadTrace[]) => void;
+  readonly say: (sentence: string) => void;
+}
+
+const KEPT = 'The picture still shows the last settings that worked.';
+const MOST_PROBLEMS = 5;
+
+const ran = (outcome: Outcome): outcome is Outcome & { readonly kind: 'ran' } => outcome.kind === 'ran';
+
+/** What is wrong with a setup: problems of its values once, and why a schedule cannot run. */
+const problemsOf = (outcomes: readonly Outcome[]): readonly Problem[] => {
+  const all = outcomes.flatMap((outcome): readonly Problem[] => {
+    if (outcome.kind === 'ran') return [];
+    const { refusal, label } = outcome;
+    return refusal.kind === 'problems' ? refusal.problems : [{ path: '', message: `${label}: ${refusal.message}` }];
+  });
+  return [...new Map(all.map((each) => [`${each.path} ${each.message}`, each])).values()];
+};
+
+/** Time from the latest edit to the first frame with its picture, for whoever measures the page. */
+const measureEdit = (): void => {
+  if (performance.getEntriesByName('edit', 'mark').length === 0) return;
+  requestAnimationFrame(() => setTimeout(() => performance.measure('edit-to-picture', 'edit')));
+};
+
+export const createResult = (root: HTMLElement, chart: Chart): Result => {
+  const find = (selector: string): HTMLElement => root.querySelector<HTMLElement>(selector)!;
+  const say = (sentence: string): void => {
+    find('.status').textContent = sentence;
+  };
+  const showRuns = (runs: readonly Run[]): void => {
+    find('.metrics').innerHTML = metricsMarkup(runs);
+    find('.comparison').textContent = comparisonText(runs);
+    chart.show(runs.map((run) => ({ label: run.label, subtitle: subtitleOf(run), trace: run.trace })));
+  };
+  const offerDownloads = (runs: readonly Run[]): void => {
+    const options = runs.map(({ label }) => new Option(label, label));
+    root.querySelector<HTMLSelectElement>('select[data-variant]')!.replaceChildren(...options);
+  };
+  return {
+    say,
+    showOutcomes: (form, setup, outcomes) => {
+      const runs = outcomes.filter(ran);
+      const problems = problemsOf(outcomes);
+      form.showProblems(problems);
+      root.classList.toggle('stale', runs.length === 0);
+      if (runs.length === 0) return say(KEPT);
+      find('.downloads').hidden = false;
+      offerDownloads(runs);
+      showRuns(runs);
+      say(`Planned and simulated ${setup.jobs.length === 1 ? 'one adapter' : `${setup.jobs.length} adapters`} with ${setup.model} on ${setup.cluster}.`);
+      measureEdit();
+    },
+    showRead: (traces) => {
+      const runs = traces.flatMap((each) => (each.kind === 'read' ? [each.run] : []));
+      const unread = traces.flatMap((each) =>
+        each.kind === 'read'
+          ? []
+          : each.problems.slice(0, MOST_PROBLEMS).map(({ path, message }) => [each.name, path, message].filter((part) => part !== '').join(': ')),
+      );
+      say([...(runs.length > 0 ? [`Showing ${runs.map(({ label }) => label).join(' and ')}.`] : []), ...unread].join(' '));
+      if (runs.length === 0) return;
+      root.classList.remove('stale');
+      find('.downloads').hidden = false;
+      showRuns(runs);
+    },
+  };
+};

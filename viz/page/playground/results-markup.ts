@@ -1,0 +1,54 @@
+import { format } from 'd3';
+import type { TraceSummary } from '../../../core/trace/summary.ts';
+import { formatBytes, formatDuration, NS_PER_S } from '../../../core/units.ts';
+import { escapeText } from '../../surface/escape.ts';
+import type { Run } from './messages.ts';
+
+const whole = format(',.0f');
+const percent = format('.1%');
+
+const fullest = ({ devices }: TraceSummary): TraceSummary['devices'][number] | undefined =>
+  [...devices].sort((a, b) => b.peakMemoryBytes - a.peakMemoryBytes)[0];
+
+const memoryText = (summary: TraceSummary): string => {
+  const device = fullest(summary);
+  return device === undefined ? '–' : `${formatBytes(device.peakMemoryBytes)} of ${formatBytes(device.capacityBytes)}`;
+};
+
+const METRICS: readonly (readonly [string, (summary: TraceSummary) => string])[] = [
+  ['makespan', ({ makespanSeconds }) => formatDuration(makespanSeconds * NS_PER_S)],
+  ['tokens/s', ({ tokensPerSecond }) => whole(tokensPerSecond)],
+  ['bubble ratio', ({ bubbleRatio }) => percent(bubbleRatio)],
+  ['peak memory of the fullest device', memoryText],
+  ['ops', ({ opCount }) => whole(opCount)],
+];
+
+const cells = (runs: readonly Run[], text: (summary: TraceSummary) => string): string =>
+  runs.map(({ summary }) => `<td>${escapeText(text(summary))}</td>`).join('');
+
+const metricRows = (runs: readonly Run[]): string =>
+  METRICS.map(([label, text]) => `<tr><th scope="row">${label}</th>${cells(runs, text)}</tr>`).join('\n');
+
+const outOfMemory = ({ label, summary: { outOfMemory: verdict } }: Run): string =>
+  verdict === null
+    ? ''
+    : `<p class="problem">${escapeText(`${label}: out of memory: ${verdict.device} lacks ${formatBytes(verdict.bytes)} for ${verdict.class}`)}</p>`;
+
+/** The figures of one run or of two beside each other. */
+export const metricsMarkup = (runs: readonly Run[]): string => `<table>
+<thead><tr><th scope="col">metric</th>${runs.map(({ label }) => `<th scope="col">${escapeText(label)}</th>`).join('')}</tr></thead>
+<tbody>${metricRows(runs)}</tbody></table>${runs.map(outOfMemory).join('')}`;
+
+/** The line under a timeline's title. */
+export const subtitleOf = ({ summary }: Run): string =>
+  METRICS.slice(0, 3)
+    .map(([label, text]) => (label === 'tokens/s' ? `${text(summary)} ${label}` : `${label} ${text(summary)}`))
+    .join(' · ');
+
+/** One sentence that compares the second run with the first. */
+export const comparisonText = ([first, second]: readonly Run[]): string => {
+  if (first === undefined || second === undefined) return '';
+  const speed = second.summary.tokensPerSecond / first.summary.tokensPerSecond;
+  if (!Number.isFinite(speed)) return '';
+  return `${second.label} trains ${speed.toFixed(2)} times as many tokens a second as ${first.label}: its devices are idle ${percent(second.summary.bubbleRatio)} of the time, those of ${first.label} ${percent(first.summary.bubbleRatio)}.`;
+};

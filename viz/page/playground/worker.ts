@@ -1,0 +1,50 @@
+/** Planning, simulating and reading happen here, so that the page answers while they go on. */
+import * as E from 'fp-ts/lib/Either.js';
+import { formatExperiment } from '../../../core/experiment/format.ts';
+import { formatPlanFile } from '../../../core/experiment/plan-file-text.ts';
+import { formatChromeTrace } from '../../../core/trace/chrome-trace.ts';
+import { readChromeTrace } from '../../../core/trace/read-chrome-trace.ts';
+import { summarize } from '../../../core/trace/summary.ts';
+import type { Answer, FileKind, Numbered, Outcome, Request, Run } from './messages.ts';
+import { planSetup, type Planned } from './plan-setup.ts';
+import { variantsOf, type Setup } from './setup.ts';
+import { buffersOf } from './transfer.ts';
+
+const outcomeOf = (setup: Setup, label: string): Outcome => {
+  const result = planSetup(setup, label);
+  if (E.isLeft(result)) return { kind: 'refused', label, refusal: result.left };
+  const { trace } = result.right;
+  return { kind: 'ran', label, trace, summary: summarize(trace) };
+};
+
+const FORMATS: Readonly<Record<FileKind, (planned: Planned) => string>> = {
+  experiment: ({ experiment }) => formatExperiment(experiment),
+  plan: formatPlanFile,
+  trace: ({ trace }) => formatChromeTrace(trace),
+};
+
+const readRun = (name: string, text: string): Answer => {
+  const trace = readChromeTrace(text);
+  if (E.isLeft(trace)) return { kind: 'unreadable', problems: trace.left };
+  const run: Run = { label: name, trace: trace.right, summary: summarize(trace.right) };
+  return { kind: 'read', run };
+};
+
+const answer = (request: Request): Answer => {
+  switch (request.kind) {
+    case 'plan':
+      return { kind: 'planned', outcomes: variantsOf(request.setup).map((label) => outcomeOf(request.setup, label)) };
+    case 'file': {
+      const planned = planSetup(request.setup, request.variant);
+      if (E.isLeft(planned)) throw new Error('only what has run is downloaded');
+      return { kind: 'file', text: FORMATS[request.file](planned.right) };
+    }
+    case 'read':
+      return readRun(request.name, request.text);
+  }
+};
+
+addEventListener('message', ({ data }: MessageEvent<Numbered<Request>>) => {
+  const message: Numbered<Answer> = { number: data.number, body: answer(data.body) };
+  postMessage(message, { transfer: buffersOf(message) });
+});
