@@ -21,13 +21,14 @@ const planner = startPlanner();
 const chart = openTimeline(main.querySelector<HTMLElement>('section[aria-labelledby=timeline]')!);
 const result = createResult(main, chart);
 
-const plan = createLatest(
-  (setup: Setup) => planner.ask({ kind: 'plan', setup }),
-  (setup, answer) => {
+const plan = createLatest((setup: Setup) => planner.ask({ kind: 'plan', setup }), {
+  done: (setup, answer) => {
     if (answer.kind === 'planned') result.showOutcomes(form, setup, answer.outcomes);
   },
-  (error) => result.say(`This is our own failure, please report it: ${error instanceof Error ? error.message : String(error)}`),
-);
+  failed: (error) =>
+    result.say(`This is our own failure, please report it: ${error instanceof Error ? error.message : String(error)}`),
+  busy: (isBusy) => main.setAttribute('aria-busy', String(isBusy)),
+});
 
 const edited = (setup: Setup): void => {
   performance.mark('edit');

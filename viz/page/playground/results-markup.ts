@@ -19,25 +19,22 @@ const METRICS: readonly (readonly [string, (summary: TraceSummary) => string])[]
   ['makespan', ({ makespanSeconds }) => formatDuration(makespanSeconds * NS_PER_S)],
   ['tokens/s', ({ tokensPerSecond }) => whole(tokensPerSecond)],
   ['bubble ratio', ({ bubbleRatio }) => percent(bubbleRatio)],
-  ['peak memory of the fullest device', memoryText],
+  ['peak memory, fullest device', memoryText],
   ['ops', ({ opCount }) => whole(opCount)],
 ];
 
-const cells = (runs: readonly Run[], text: (summary: TraceSummary) => string): string =>
-  runs.map(({ summary }) => `<td>${escapeText(text(summary))}</td>`).join('');
-
-const metricRows = (runs: readonly Run[]): string =>
-  METRICS.map(([label, text]) => `<tr><th scope="row">${label}</th>${cells(runs, text)}</tr>`).join('\n');
+const metricRow = ({ label, summary }: Run): string =>
+  `<tr><th scope="row">${escapeText(label)}</th>${METRICS.map(([, text]) => `<td>${escapeText(text(summary))}</td>`).join('')}</tr>`;
 
 const outOfMemory = ({ label, summary: { outOfMemory: verdict } }: Run): string =>
   verdict === null
     ? ''
     : `<p class="problem">${escapeText(`${label}: out of memory: ${verdict.device} lacks ${formatBytes(verdict.bytes)} for ${verdict.class}`)}</p>`;
 
-/** The figures of one run or of two beside each other. */
+/** The figures of one run or of two under each other. */
 export const metricsMarkup = (runs: readonly Run[]): string => `<table>
-<thead><tr><th scope="col">metric</th>${runs.map(({ label }) => `<th scope="col">${escapeText(label)}</th>`).join('')}</tr></thead>
-<tbody>${metricRows(runs)}</tbody></table>${runs.map(outOfMemory).join('')}`;
+<thead><tr><th scope="col">schedule</th>${METRICS.map(([label]) => `<th scope="col">${label}</th>`).join('')}</tr></thead>
+<tbody>${runs.map(metricRow).join('\n')}</tbody></table>${runs.map(outOfMemory).join('')}`;
 
 /** The line under a timeline's title. */
 export const subtitleOf = ({ summary }: Run): string =>
