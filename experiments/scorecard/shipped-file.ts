@@ -1,16 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PACKAGE_ROOT } from '../package-root.ts';
 import type { Split } from './data-set.ts';
 
-/** The folder that holds package.json: data is not compiled and stays there. */
-const packageFolder = (folder: string): string =>
-  existsSync(join(folder, 'package.json')) || folder === dirname(folder) ? folder : packageFolder(dirname(folder));
-
-const SCORECARD = join(packageFolder(dirname(fileURLToPath(import.meta.url))), 'experiments', 'scorecard');
-
 /** The text of a data file, by its path inside `experiments/scorecard`. */
-export const readShipped = (path: string): string => readFileSync(join(SCORECARD, path), 'utf8');
+export const readShipped = (path: string): string => readFileSync(join(PACKAGE_ROOT, 'experiments', 'scorecard', path), 'utf8');
 
 export const readShippedJson = (path: string): unknown => JSON.parse(readShipped(path));
 
