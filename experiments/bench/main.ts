@@ -1,4 +1,5 @@
 import { benchBubbles } from './bubbles.ts';
+import { benchEfficiency } from './efficiency.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchParity } from './parity.ts';
@@ -16,6 +17,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   isolation: benchIsolation,
   parity: benchParity,
   prediction: benchPrediction,
+  efficiency: benchEfficiency,
   executor: benchExecutorSpeed,
 };
 
