@@ -35,6 +35,7 @@ const createBars = (jobs: readonly ProgressJob[]): Progress => {
     show: (event) => {
       if (event.kind === 'iteration') byName.get(event.adapter)?.update(event.iteration + 1, { loss: event.loss.toFixed(3) });
       if (event.kind === 'failed') byName.get(event.adapter)?.update({ loss: String(event.loss), heldout: '  failed; the others go on' });
+      if (event.kind === 'evaluated') byName.get(event.adapter)?.update({ heldout: `${heldout.get(event.adapter) ?? '  held-out'} → ${event.loss.toFixed(3)}` });
       if (event.kind !== 'heldout') return;
       const text = `${heldout.get(event.adapter) ?? '  held-out '}${event.moment === 'before' ? '' : ' → '}${event.loss.toFixed(3)}`;
       heldout.set(event.adapter, text);
@@ -55,6 +56,8 @@ const createLines = (jobs: readonly ProgressJob[]): Progress => {
           return write(`training on ${event.processIds.length} ranks, backend ${event.backend}`);
         case 'heldout':
           return write(`${event.adapter}: held-out loss ${event.moment} training ${event.loss.toFixed(4)}`);
+        case 'evaluated':
+          return write(`${event.adapter}: held-out loss after ${event.iteration} iterations ${event.loss.toFixed(4)}`);
         case 'failed':
           return write(`${event.adapter}: failed, the loss of iteration ${event.iteration + 1} is ${event.loss}; the others go on`);
         case 'saved':

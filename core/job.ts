@@ -129,6 +129,8 @@ export interface Job {
   readonly batchSize: number;
   readonly duration: JobDuration;
   readonly optimizer: Optimizer;
+  /** Measures the held-out loss during training, after every `every` iterations; null: before and after it only. */
+  readonly evaluate: { readonly every: number } | null;
   readonly seed: number;
   /** Larger runs first. */
   readonly priority: number;

@@ -68,7 +68,7 @@ describe('any experiment', () => {
       fc.property(experiment, (drawn) => {
         const read = readExperiment(fileOf(drawn), { readModelConfig: unexpected });
         if (E.isLeft(read)) throw new Error(JSON.stringify(read.left));
-        const planned = planExperiment(read.right, { files: { rowCount: unexpected, part: unexpected } });
+        const planned = planExperiment(read.right, { files: { rowCount: unexpected, part: unexpected, heldout: unexpected } });
         if (E.isLeft(planned)) {
           counts.misfits++;
           expect(planned.left.requiredBytes).toBeGreaterThan(planned.left.capacityBytes);

@@ -39,7 +39,7 @@ const configurations = (open: OpenExperiment, { iterations }: CalibrateFlags): O
     return changeExperiment(open, {
       ...open.experiment,
       schedule: { ...schedule, microbatches: factor * schedule.microbatches },
-      jobs: jobs.map((job) => ({ ...job, duration: { kind: 'iterations', iterations } })),
+      jobs: jobs.map((job) => ({ ...job, duration: { kind: 'iterations', iterations }, evaluate: null })),
     });
   });
 

@@ -199,29 +199,24 @@ const resultFiles = (trained: Trained, measured: TraceSummary, rows: readonly Me
   };
 };
 
-/** Held-out losses stand at iteration 0 and after the last one. */
+/** Held-out losses by iterations made: before training, during it, and after it. */
+const heldoutLosses = ({ losses, heldout, evaluations }: AdapterResult): readonly { readonly iteration: number; readonly loss: number }[] => [
+  ...(heldout === null ? [] : [{ iteration: 0, loss: heldout.before }]),
+  ...evaluations,
+  ...(heldout === null ? [] : [{ iteration: losses.length, loss: heldout.after }]),
+];
+
 const lossesCsv = (adapters: readonly AdapterResult[]): string =>
   stringify(
-    adapters.flatMap(({ name, losses, heldout }) => [
-      ...losses.map((loss, iteration) => ({ adapter: name, iteration: iteration + 1, set: 'train', loss })),
-      ...(heldout === null
-        ? []
-        : [
-            { adapter: name, iteration: 0, set: 'heldout', loss: heldout.before },
-            { adapter: name, iteration: losses.length, set: 'heldout', loss: heldout.after },
-          ]),
+    adapters.flatMap((adapter) => [
+      ...adapter.losses.map((loss, iteration) => ({ adapter: adapter.name, iteration: iteration + 1, set: 'train', loss })),
+      ...heldoutLosses(adapter).map((each) => ({ adapter: adapter.name, set: 'heldout', ...each })),
     ]),
     { header: true, columns: ['adapter', 'iteration', 'set', 'loss'] },
   );
 
-const lossSeries = ({ name, losses, heldout }: AdapterResult): LossSeries => ({
-  name,
-  training: losses.map((loss, index) => ({ iteration: index + 1, loss })),
-  heldout:
-    heldout === null
-      ? []
-      : [
-          { iteration: 0, loss: heldout.before },
-          { iteration: losses.length, loss: heldout.after },
-        ],
+const lossSeries = (adapter: AdapterResult): LossSeries => ({
+  name: adapter.name,
+  training: adapter.losses.map((loss, index) => ({ iteration: index + 1, loss })),
+  heldout: heldoutLosses(adapter),
 });

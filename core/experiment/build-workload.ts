@@ -14,6 +14,8 @@ export interface FileSizes {
   readonly rowCount: (job: Job) => number;
   /** Size of microbatch `index` of `iteration`. */
   readonly part: (job: Job, iteration: number, index: number) => PartSize;
+  /** Sizes of the microbatches of held-out rows. */
+  readonly heldout: (job: Job) => readonly PartSize[];
 }
 
 /**
@@ -61,6 +63,15 @@ const rowsOf = (
   return { count: job.data.rows, part: syntheticPart(lengths, job.batchSize, microbatches) };
 };
 
+/** What a job's settings ask of its plan beside training: norms to clip by, held-out rows to evaluate. */
+export const turnsOf = (
+  { optimizer, evaluate }: Pick<Job, 'optimizer' | 'evaluate'>,
+  heldoutParts: () => readonly PartSize[],
+): Pick<AdapterWorkload, 'clips' | 'evaluation'> => ({
+  clips: optimizer.maxGradientNorm !== null,
+  ...(evaluate === null ? {} : { evaluation: { every: evaluate.every, parts: heldoutParts() } }),
+});
+
 /** What the planner has to know of an experiment's jobs, in their order. */
 export const workloadOf = ({ jobs, schedule }: Pick<Experiment, 'jobs' | 'schedule'>, files: FileSizes): Workload => ({
   adapters: jobs.map((job): AdapterWorkload => {
@@ -72,6 +83,7 @@ export const workloadOf = ({ jobs, schedule }: Pick<Experiment, 'jobs' | 'schedu
       arrivalNs: job.arrivalNs,
       priority: job.priority,
       part,
+      ...turnsOf(job, () => files.heldout(job)),
     };
   }),
 });

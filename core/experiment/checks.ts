@@ -40,8 +40,14 @@ const checkLength = ({ index, job }: PlacedJob, model: Model): Problem[] => {
   ];
 };
 
-/** Whether the model can carry the job's adapter and rows. */
+const checkEvaluation = ({ index, job: { evaluate, data } }: PlacedJob): Problem[] => {
+  if (evaluate === null || (data.kind === 'files' && (data.heldout !== null || data.split > 0))) return [];
+  return [problem(`jobs[${index}].evaluate`, 'has no held-out rows to evaluate; expected data.heldout or data.split')];
+};
+
+/** Whether the model can carry the job's adapter and rows, and whether there are rows to evaluate. */
 export const checkJob = (placed: PlacedJob, model: Model): Problem[] => [
+  ...checkEvaluation(placed),
   ...checkRank(placed, model),
   ...checkLength(placed, model),
 ];

@@ -69,6 +69,7 @@ const jobSchema = (maxPositions: number) =>
     name: jobName,
     adapter,
     optimizer: optimizerSection,
+    evaluate: closed({ every: wholeNumber(1) }).nullable().default(null),
     data: jobData(maxPositions),
     batchSize: wholeNumber(1, LARGEST_BATCH).default(8),
     iterations: wholeNumber(1, LARGEST_ITERATIONS).optional(),

@@ -2,17 +2,12 @@ import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { setTimeout } from 'node:timers/promises';
 import type { IterationOpKind, Op } from '../../core/plan/op.ts';
 import { NS_PER_MS } from '../../core/units.ts';
-import type { PartLoss, Stage } from '../stage.ts';
+import type { PartLoss } from '../stage.ts';
 import { frameName, type FrameKey } from '../transport/transport.ts';
 import { deliver, tensorBytes, type Exchange } from './exchange.ts';
-import type { Execution } from './execution.ts';
+import { normOf } from './collective-ops.ts';
+import { stageOf, type Execution } from './execution.ts';
 import type { OpenAdapter } from './halt.ts';
-
-const stageOf = (execution: Execution, stage: number): Stage => {
-  const found = execution.stages.get(stage);
-  if (found === undefined) throw new Error(`stage ${stage} is not on device ${execution.device}`);
-  return found;
-};
 
 /** Runs the op's work, then records its span and what it left in memory. */
 const measure = (execution: Execution, op: Op, input: Tensor2D | null, work: () => Tensor2D | null): void => {
@@ -35,12 +30,12 @@ const readLosses = (exchange: Exchange, losses: Promise<readonly PartLoss[]>, re
 
 export const forward = async (execution: Execution, exchange: Exchange, op: Op, key: FrameKey): Promise<void> => {
   const { stage, microbatch } = key;
-  const { keep, observer } = execution;
+  const { observer } = execution;
   const input = stage === 0 ? null : await exchange.inputs.take(frameName(key));
   await exchange.reading;
   const batch = execution.batchOf(microbatch);
   measure(execution, op, input, () => {
-    const result = stageOf(execution, stage).forward(batch, input, { keep });
+    const result = stageOf(execution, stage).forward(batch, input, { keep: !execution.isEvaluated(microbatch) });
     if (result.kind === 'loss') {
       readLosses(exchange, result.losses, (losses) => observer.losses(microbatch, losses));
       return null;
@@ -77,11 +72,12 @@ export const load = async (execution: Execution, op: Op, stage: number, adapter:
 
 type StepOp = Extract<Op, { kind: IterationOpKind }>;
 
-/** Steps, and hands the adapter's state out where a checkpoint is due; its losses go out before. */
+/** Steps, by the norm over all stages where it clips, and hands the adapter's state out where a checkpoint is due; its losses go out before. */
 export const step = async (execution: Execution, exchange: Exchange, op: StepOp): Promise<void> => {
   const { stage, adapter } = op;
+  const norm = execution.clips(adapter) ? await exchange.norms.take(normOf(op)) : undefined;
   measure(execution, op, null, () => {
-    stageOf(execution, stage).step(adapter);
+    stageOf(execution, stage).step(adapter, norm);
     return null;
   });
   const iteration = op.iteration + 1;

@@ -3,12 +3,16 @@ import { createMailbox, type Mailbox } from '../transport/mailbox.ts';
 import { frameName, type FrameKey } from '../transport/transport.ts';
 import type { Execution } from './execution.ts';
 
-/** Tensors between the streams of one device, by frame name. */
+/** What passes between the streams of one device. Tensors go by frame name, the rest by the op's token. */
 export interface Exchange {
   /** Received, or made on this device, for a compute op to take in. */
   readonly inputs: Mailbox<Tensor2D>;
   /** Made by a compute op, for the send stream. */
   readonly outputs: Mailbox<Tensor2D>;
+  /** Collectives that the compute stream has come to: everything before them is computed. */
+  readonly reached: Mailbox<true>;
+  /** Norms of gradients over all stages, for the steps that clip by them. */
+  readonly norms: Mailbox<number>;
   /** Losses on their way off the device. */
   reading: Promise<void>;
 }
@@ -16,11 +20,15 @@ export interface Exchange {
 export const createExchange = (): Exchange => ({
   inputs: createMailbox(),
   outputs: createMailbox(),
+  reached: createMailbox(),
+  norms: createMailbox(),
   reading: Promise.resolve(),
 });
 
 /** Rejects everything that waits, so that all streams end when one has failed. */
-export const abandon = ({ inputs, outputs }: Exchange, error: Error): void => {
+export const abandon = ({ inputs, outputs, reached, norms }: Exchange, error: Error): void => {
+  reached.fail(error);
+  norms.fail(error);
   for (const mailbox of [inputs, outputs]) {
     mailbox.fail(error);
     for (const tensor of mailbox.drain()) tensor.dispose();

@@ -48,8 +48,10 @@ export interface Execution {
   readonly halt: Halt;
   /** Whether an adapter's state is handed out after it has made that many steps. */
   readonly isCheckpoint: (adapter: number, iteration: number) => boolean;
-  /** False for evaluation: forwards keep nothing for a backward. */
-  readonly keep: boolean;
+  /** Whether a microbatch carries held-out rows: its forward keeps nothing for a backward. */
+  readonly isEvaluated: (microbatch: number) => boolean;
+  /** Whether an adapter's step waits for the norm of its gradient over all stages. */
+  readonly clips: (adapter: number) => boolean;
   /** Nanoseconds since the start of the run. */
   readonly now: () => number;
   /** Copies a tensor's values off the device. */
@@ -58,3 +60,9 @@ export interface Execution {
   readonly heldBytes: () => number;
   readonly observer: Observer;
 }
+
+export const stageOf = (execution: Execution, stage: number): Stage => {
+  const found = execution.stages.get(stage);
+  if (found === undefined) throw new Error(`stage ${stage} is not on device ${execution.device}`);
+  return found;
+};

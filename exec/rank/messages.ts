@@ -38,7 +38,7 @@ export interface RankSetup {
   readonly adapters: readonly RankAdapter[];
 }
 
-/** Which rows a program runs over: those of training, with backward and step, or the held-out ones, forward only. */
+/** Whether a program trains, and brings adapters and frees them itself, or evaluates held-out rows only. */
 export type RunMode = 'train' | 'evaluate';
 
 /** One program to run. Its times count from `zeroNs` on the coordinator's clock. */
@@ -65,6 +65,8 @@ export interface LossReport {
   readonly adapter: number;
   readonly iteration: number;
   readonly index: number;
+  /** Held-out rows, evaluated with the weights that the iteration starts with. */
+  readonly evaluated: boolean;
   readonly loss: number;
 }
 

@@ -1,4 +1,4 @@
-import { KIND, STREAM, streamOf } from '../../core/plan/op.ts';
+import { iterationOf, KIND, operandOf, STREAM, streamOf } from '../../core/plan/op.ts';
 import { partsOf, type MicrobatchTable } from '../../core/plan/plan.ts';
 import { appendSpan, createSpanColumns, finishSpans } from '../../core/trace/span-builder.ts';
 import type { SpanTable } from '../../core/trace/trace.ts';
@@ -22,10 +22,8 @@ export const createObserver = ({ device, microbatches, ledger, send }: ObserverO
   const columns = createSpanColumns();
   return {
     span: (op, startNs, endNs) => {
-      const operand = 'microbatch' in op ? op.microbatch : op.adapter;
-      const iteration = op.kind === 'step' ? op.iteration : 0;
       const [stream, kind] = [STREAM[streamOf(op.kind)], KIND[op.kind]];
-      appendSpan(columns, { device, stream, kind, stage: op.stage, operand, iteration, startNs, endNs });
+      appendSpan(columns, { device, stream, kind, stage: op.stage, operand: operandOf(op), iteration: iterationOf(op), startNs, endNs });
     },
     computed: (op, endNs, bytes) => ledger.computed(op, endNs, bytes),
     transferred: (atNs, changeBytes) => ledger.hold('communication', atNs, changeBytes),
@@ -34,7 +32,7 @@ export const createObserver = ({ device, microbatches, ledger, send }: ObserverO
       const reports = losses.map(({ adapter, loss }): LossReport => {
         const part = parts.find((candidate) => candidate.adapter === adapter);
         if (part === undefined) throw new Error(`microbatch ${microbatch} carries nothing of adapter ${adapter}`);
-        return { ...part, loss };
+        return { ...part, evaluated: microbatches.forwardOnly[microbatch] === 1, loss };
       });
       send({ kind: 'losses', reports });
     },

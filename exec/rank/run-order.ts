@@ -7,7 +7,7 @@ import { createHalt } from './halt.ts';
 import { createObserver } from './observer.ts';
 import { createBatchMaker } from './packed-batches.ts';
 import { runProgram } from './run-program.ts';
-import { ownStages, rowsFor, savedName, startOf, type Session } from './session.ts';
+import { ownStages, rowsOf, savedName, startOf, type Session } from './session.ts';
 
 const keepingWeights = (observer: Observer, { saved }: Session): Observer => ({
   ...observer,
@@ -19,7 +19,7 @@ const keepingWeights = (observer: Observer, { saved }: Session): Observer => ({
 
 const executionOf = (session: Session, order: RunOrder, observer: Observer): Execution => {
   const { setup, engine, transport, offsetNs } = session;
-  const { mode, program, microbatches, arrivalsNs, zeroNs, checkpointEvery } = order;
+  const { program, microbatches, arrivalsNs, zeroNs, checkpointEvery } = order;
   const ranges = setup.adapters.map(({ start, order: { iterations } }) => ({ first: start?.iteration ?? 0, end: iterations }));
   session.halt = createHalt(microbatches, ranges);
   return {
@@ -28,13 +28,14 @@ const executionOf = (session: Session, order: RunOrder, observer: Observer): Exe
     placements: setup.placements,
     stages: engine.stages,
     transport,
-    batchOf: createBatchMaker(microbatches, setup.adapters.map((adapter) => rowsFor(mode, adapter))),
+    batchOf: createBatchMaker(microbatches, setup.adapters.map(rowsOf)),
     startOf: (stage, adapter) => startOf(session, stage, adapter),
     arrivalsNs,
     halt: session.halt,
     isCheckpoint: (adapter, iteration) =>
       checkpointEvery > 0 && iteration % checkpointEvery === 0 && iteration < ranges[adapter]!.end,
-    keep: mode === 'train',
+    isEvaluated: (microbatch) => microbatches.forwardOnly[microbatch] === 1,
+    clips: (adapter) => setup.adapters[adapter]!.setup.optimizer.maxGradientNorm !== null,
     now: () => Math.max(0, localNs() + offsetNs - zeroNs),
     read: engine.read,
     heldBytes: engine.heldBytes,

@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
-import { streamOf, type Op, type Stream } from '../../core/plan/op.ts';
+import { streamOf, type Op } from '../../core/plan/op.ts';
 import { opsOf } from '../../core/plan/plan.ts';
+import { formatOp } from '../../core/plan/text.ts';
+import { sumNorms } from './collective-ops.ts';
 import { backward, closeAdapters, forward, load, release, save, step } from './compute-ops.ts';
 import { abandon, createExchange, type Exchange } from './exchange.ts';
 import type { Execution } from './execution.ts';
@@ -44,12 +46,21 @@ const transferOp = (execution: Execution, exchange: Exchange, op: Op): Promise<v
   }
 };
 
+const collectiveOp = (execution: Execution, exchange: Exchange, op: Op): Promise<void> => {
+  if (op.kind !== 'allReduceNorm') throw new Error(`${op.kind} is simulated only`);
+  return sumNorms(execution, exchange, op);
+};
+
+const RUN = { compute: computeOp, send: transferOp, receive: transferOp, collective: collectiveOp } as const;
+type RunStream = keyof typeof RUN;
+
 /** A compute op blocks the thread: afterwards the other streams and the control channel get their turn. */
-const runStream = async (execution: Execution, exchange: Exchange, stream: Stream): Promise<void> => {
-  const runOp = stream === 'compute' ? computeOp : transferOp;
+const runStream = async (execution: Execution, exchange: Exchange, stream: RunStream): Promise<void> => {
   for (const op of opsOf(execution.program)) {
-    if (streamOf(op.kind) !== stream) continue;
-    await execution.halt.run(op, () => runOp(execution, exchange, op));
+    const own = streamOf(op.kind);
+    if (stream === 'compute' && own === 'collective') exchange.reached.put(formatOp(op), true);
+    if (own !== stream) continue;
+    await execution.halt.run(op, () => RUN[stream](execution, exchange, op));
     if (stream === 'compute') await setImmediate();
   }
   if (stream === 'compute') await exchange.reading;
@@ -58,7 +69,7 @@ const runStream = async (execution: Execution, exchange: Exchange, stream: Strea
 /** Runs a device's program to its end, or to where it is halted. Rejects with the first failure of any stream, after all streams have ended. */
 export const runProgram = async (execution: Execution): Promise<void> => {
   const exchange = createExchange();
-  const streams = (['compute', 'send', 'receive'] as const).map((stream) => runStream(execution, exchange, stream));
+  const streams = (['compute', 'send', 'receive', 'collective'] as const).map((stream) => runStream(execution, exchange, stream));
   try {
     await Promise.all(streams);
     await closeAdapters(execution);

@@ -1,11 +1,12 @@
 import type { StagePlacement } from '../../core/plan/plan.ts';
-import { heldoutRows, trainingRows, type RowSource } from '../data/row-source.ts';
+import { heldoutRows, trainingRows } from '../data/row-source.ts';
 import type { NamedArray } from '../stage.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Engine } from './engine.ts';
 import type { AdapterStart } from './execution.ts';
 import type { Halt } from './halt.ts';
-import type { RankAdapter, RankSetup, RunMode } from './messages.ts';
+import type { RankAdapter, RankSetup } from './messages.ts';
+import type { AdapterRows } from './packed-batches.ts';
 
 /** What a rank holds between programs. */
 export interface Session {
@@ -31,11 +32,11 @@ export const startOf = ({ setup, saved }: Session, stage: number, adapter: numbe
   return { setup: adapterSetup, initial: start.tensors, steps: start.iteration };
 };
 
-/** Rows a program runs over; null for a job without held-out rows, whose microbatches no evaluation contains. */
-export const rowsFor = (mode: RunMode, { training, order, heldout }: RankAdapter): RowSource | null => {
-  if (mode === 'train') return trainingRows(training, order);
-  return heldout === null ? null : heldoutRows(heldout.table, heldout.batchSize);
-};
+/** Rows that an adapter's microbatches are made of. */
+export const rowsOf = ({ training, order, heldout }: RankAdapter): AdapterRows => ({
+  training: trainingRows(training, order),
+  heldout: heldout === null ? null : heldoutRows(heldout.table, heldout.batchSize),
+});
 
 /** Stages of a device, by number. */
 export const ownStages = (placements: readonly StagePlacement[], device: number): readonly number[] =>

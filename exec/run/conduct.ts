@@ -31,6 +31,8 @@ export interface Leg {
   readonly onCheckpoint: (adapter: number, state: AdapterState) => void;
   /** Called for every complete iteration. */
   readonly onLoss: (adapter: number, iteration: number, loss: number) => void;
+  /** Called for every complete evaluation during training, with the number of iterations the adapter had made. */
+  readonly onEvaluation: (adapter: number, iteration: number, loss: number) => void;
 }
 
 /** What a leg yields beside what it has told. */
@@ -73,6 +75,9 @@ const startProgram = (crew: Crew, plan: Plan, mode: RunMode, checkpointEvery = 0
   }
 };
 
+const heldoutMicrobatches = ({ heldout }: RankAdapter): number =>
+  heldout === null ? 0 : heldoutRows(heldout.table, heldout.batchSize).microbatches;
+
 /** Measures the mean held-out loss of every adapter that has held-out rows, and tells those that `wanted` asks for. */
 const evaluate = async (
   { crew, leg, adapters }: Orchestra,
@@ -82,10 +87,8 @@ const evaluate = async (
 ): Promise<void> => {
   const { options, records } = leg;
   if (options.evaluation === null || !records.some(wanted)) return;
-  const microbatchesOf = ({ heldout }: RankAdapter): number =>
-    heldout === null ? 0 : heldoutRows(heldout.table, heldout.batchSize).microbatches;
   const book = createLossBook({
-    partsOf: (adapter) => microbatchesOf(adapters[adapter]!),
+    partsOf: (adapter) => heldoutMicrobatches(adapters[adapter]!),
     onIteration: (adapter, iteration, loss) => {
       const record = records[adapter]!;
       if (!wanted(record)) return;
@@ -122,11 +125,15 @@ const createListener = ({ crew, leg, adapters }: Orchestra, onHalted: () => void
     partsOf: (adapter) => adapters[adapter]!.order.microbatches,
     onIteration: leg.onLoss,
   });
+  const evaluations = createLossBook({
+    partsOf: (adapter) => heldoutMicrobatches(adapters[adapter]!),
+    onIteration: leg.onEvaluation,
+  });
   const collectWeights = createWeightCollector(stageCount, leg.onTrained);
   const collectState = createStateCollector(stageCount, leg.onCheckpoint);
   const firstRank = leg.plan.stages[0]!.device;
   return (message) => {
-    if (message.kind === 'losses') message.reports.forEach(book.add);
+    if (message.kind === 'losses') message.reports.forEach((report) => (report.evaluated ? evaluations : book).add(report));
     else if (message.kind === 'weights') collectWeights(message.adapter, message.stage, message.weights);
     else if (message.kind === 'checkpoint') collectState(message.adapter, message.stage, message.state);
     else if (message.kind === 'limits') {

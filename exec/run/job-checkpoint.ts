@@ -23,6 +23,7 @@ const recordSchema = z.object({
   fingerprint: z.string(),
   iteration: z.number().int().min(1),
   losses: z.array(z.number()),
+  evaluations: z.array(z.object({ iteration: z.number().int(), loss: z.number() })).default([]),
   heldoutBefore: z.number().nullable(),
 });
 
@@ -45,14 +46,15 @@ export interface CheckpointIdentity {
 /** Writes a checkpoint, whole or not at all, then removes those beyond `keep`. Rejects with the system's error. */
 export const writeCheckpoint = async (
   jobFolder: string,
-  { state, losses, heldoutBefore }: JobProgress,
+  { state, losses, evaluations, heldoutBefore }: JobProgress,
   { fingerprint, keep }: CheckpointIdentity,
 ): Promise<void> => {
   if (state === null) throw new Error('a job that has not begun has no checkpoint');
   const { iteration, tensors } = state;
   await writeFolderAtomically(folderOf(jobFolder, iteration), async (folder) => {
     await writeSafetensors(join(folder, STATE_FILE), tensors);
-    const record: z.output<typeof recordSchema> = { version: 1, fingerprint, iteration, losses: [...losses], heldoutBefore };
+    const written = { losses: [...losses], evaluations: [...evaluations], heldoutBefore };
+    const record: z.output<typeof recordSchema> = { version: 1, fingerprint, iteration, ...written };
     await writeFile(join(folder, RECORD_FILE), JSON.stringify(record), { flush: true });
   });
   for (const old of (await listCheckpoints(jobFolder)).slice(keep)) {
@@ -94,13 +96,13 @@ export const readCheckpoint = async (
   const folder = folderOf(jobFolder, iteration);
   const record = await readRecord(join(folder, RECORD_FILE));
   if (E.isLeft(record)) return record;
-  const { losses, heldoutBefore } = record.right;
+  const { losses, evaluations, heldoutBefore } = record.right;
   if (record.right.fingerprint !== fingerprint || record.right.iteration !== iteration) {
     return E.left([
       problem('', 'belongs to another experiment: adapter, optimizer, seed, rows or base model differ; train without --resume or choose another --out'),
     ]);
   }
-  return E.map((tensors: readonly NamedArray[]) => ({ state: { iteration, tensors }, losses, heldoutBefore }))(
+  return E.map((tensors: readonly NamedArray[]) => ({ state: { iteration, tensors }, losses, evaluations, heldoutBefore }))(
     await readTensors(join(folder, STATE_FILE)),
   );
 };

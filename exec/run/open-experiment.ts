@@ -15,8 +15,8 @@ import { problem, type Problems } from '../../core/problem.ts';
 import { isRecord } from '../../core/structure.ts';
 import { downloadModel } from '../checkpoint/download-model.ts';
 import { isAbsentHubModel, locateModel, modelCache } from '../checkpoint/hub-model.ts';
-import { readJobRows, readSoundRows, type BrokenJob, type JobRows, type SoundRows } from '../data/job-rows.ts';
-import { createTrainJob, trainingSource, type TrainJob } from './train-job.ts';
+import { readJobRows, readSoundRows, type BrokenJob, type SoundRows } from '../data/job-rows.ts';
+import { createTrainJob, heldoutParts, trainingSource, type TrainJob } from './train-job.ts';
 import type { FileProblems } from '../exec-error.ts';
 
 const inFile = (file: string, problems: Problems): readonly FileProblems[] => [{ file, problems }];
@@ -130,14 +130,16 @@ const NO_FILES: FileSizes = {
   part: ({ name }) => {
     throw new Error(`job ${name} has no rows in files`);
   },
+  heldout: () => [],
 };
 
 /** Sizes of the rows of jobs in the order training takes them. */
 export const sizesOf = (trainJobs: readonly TrainJob[]): FileSizes => {
   const sources = new Map(trainJobs.map((trainJob) => [trainJob.job.name, trainingSource(trainJob)]));
-  const rowsOf = new Map(trainJobs.map(({ job, rows }): [string, JobRows] => [job.name, rows]));
+  const trainJobOf = new Map(trainJobs.map((trainJob) => [trainJob.job.name, trainJob]));
   return {
-    rowCount: ({ name }: Job) => rowsOf.get(name)!.training.length,
+    rowCount: ({ name }: Job) => trainJobOf.get(name)!.rows.training.length,
     part: ({ name }, iteration, index) => sources.get(name)!.part(iteration, index),
+    heldout: ({ name }) => heldoutParts(trainJobOf.get(name)!),
   };
 };

@@ -6,7 +6,7 @@ import { conduct, type Leg, type Outcome } from './conduct.ts';
 import type { Crew } from './crew.ts';
 import { createHaltSwitch, type HaltSwitch } from './halt-switch.ts';
 import { onInterruption } from './interruption.ts';
-import { createRecords, isFiniteState, nextIterations, NO_PROGRESS, type JobRecord } from './job-records.ts';
+import { createRecords, isFiniteState, nextIterations, NO_PROGRESS, withEvaluation, type JobRecord } from './job-records.ts';
 import type { Output } from './output.ts';
 import { startCrew } from './start-crew.ts';
 import type { TrainOptions } from './train-options.ts';
@@ -51,13 +51,23 @@ const noteLoss = (run: Run, adapter: number, iteration: number, loss: number): v
   run.options.onProgress({ kind: 'iteration', adapter: run.options.jobs[adapter]!.job.name, iteration, loss });
 };
 
+const noteEvaluation = (run: Run, adapter: number, iteration: number, loss: number): void => {
+  const record = run.records[adapter]!;
+  if (record.failure !== null) return;
+  if (!Number.isFinite(loss)) return failJob(run, adapter, iteration, loss);
+  record.evaluations = withEvaluation(record.evaluations, { iteration, loss });
+  run.options.onProgress({ kind: 'evaluated', adapter: run.options.jobs[adapter]!.job.name, iteration, loss });
+};
+
 /** False for a state that is no numbers: that fails the job, whose last good checkpoint stays. */
 const noteState = (run: Run, adapter: number, state: AdapterState): boolean => {
   const record = run.records[adapter]!;
   if (record.failure === null && !isFiniteState(state)) failJob(run, adapter, state.iteration - 1, NaN);
   if (record.failure !== null) return false;
   const losses = record.losses.slice(0, state.iteration);
-  record.progress = { ...record.progress, state, losses };
+  // The evaluation that belongs to the state itself is a part of the next iteration.
+  const evaluations = record.evaluations.filter(({ iteration }) => iteration < state.iteration);
+  record.progress = { ...record.progress, state, losses, evaluations };
   return true;
 };
 
@@ -84,6 +94,7 @@ const conductLeg = async (run: Run, plan: Leg['plan']): Promise<Outcome> => {
       records,
       halt,
       onLoss: (adapter, iteration, loss) => noteLoss(run, adapter, iteration, loss),
+      onEvaluation: (adapter, iteration, loss) => noteEvaluation(run, adapter, iteration, loss),
       onTrained: (adapter, weights) => noteTrained(run, adapter, weights),
       onCheckpoint: (adapter, state) => noteCheckpoint(run, adapter, state),
     });

@@ -1,9 +1,9 @@
-import { countIterations } from '../../core/experiment/build-workload.ts';
+import { countIterations, turnsOf } from '../../core/experiment/build-workload.ts';
 import type { EvaluationWorkload } from '../../core/planners/evaluation.ts';
 import type { Job } from '../../core/job.ts';
 import type { JobRows } from '../data/job-rows.ts';
 import { heldoutRows, trainingRows, type RowSource, type TrainingOrder } from '../data/row-source.ts';
-import type { Workload } from '../../core/workload.ts';
+import type { PartSize, Workload } from '../../core/workload.ts';
 import type { RankAdapter } from '../rank/messages.ts';
 import type { AdapterState } from '../stage.ts';
 
@@ -29,13 +29,19 @@ export const trainingSource = ({ rows, order }: TrainJob): RowSource => training
 const heldoutOf = ({ rows, order }: TrainJob): RankAdapter['heldout'] =>
   rows.heldout === null ? null : { table: rows.heldout, batchSize: Math.ceil(order.batchSize / order.microbatches) };
 
+/** Sizes of a job's held-out microbatches; none without held-out rows. */
+export const heldoutParts = (job: TrainJob): readonly PartSize[] => {
+  const heldout = heldoutOf(job);
+  if (heldout === null) return [];
+  const { microbatches, part } = heldoutRows(heldout.table, heldout.batchSize);
+  return Array.from({ length: microbatches }, (_, index) => part(0, index));
+};
+
 /** Held-out microbatches of all jobs that have held-out rows, for planning. */
 export const evaluationWorkload = (jobs: readonly TrainJob[]): readonly EvaluationWorkload[] =>
   jobs.flatMap((job, adapter) => {
-    const heldout = heldoutOf(job);
-    if (heldout === null) return [];
-    const { microbatches, part } = heldoutRows(heldout.table, heldout.batchSize);
-    return [{ adapter, microbatches: Array.from({ length: microbatches }, (_, index) => part(0, index)) }];
+    const microbatches = heldoutParts(job);
+    return microbatches.length === 0 ? [] : [{ adapter, microbatches }];
   });
 
 /** The job as the ranks get it; `index` is its place in the plan, `start` what an earlier run has left of it. */
@@ -56,6 +62,8 @@ export const remainingWorkload = (jobs: readonly TrainJob[], firstIterations: re
     const { name, arrivalNs, priority } = trainJob.job;
     const { iterations, microbatches, part } = trainingSource(trainJob);
     const firstIteration = firstIterations[index]!;
-    return { name, iterations, firstIteration, microbatches, arrivalNs: firstIteration > 0 ? 0 : arrivalNs, priority, part };
+    const arrival = firstIteration > 0 ? 0 : arrivalNs;
+    const turns = turnsOf(trainJob.job, () => heldoutParts(trainJob));
+    return { name, iterations, firstIteration, microbatches, arrivalNs: arrival, priority, part, ...turns };
   }),
 });

@@ -4,7 +4,7 @@ import type { Trace } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
 import type { NamedArray } from '../stage.ts';
 import type { CheckpointSettings } from '../../core/experiment/experiment.ts';
-import type { Divergence, JobProgress } from './job-records.ts';
+import type { Divergence, Evaluation, JobProgress } from './job-records.ts';
 import type { TrainJob } from './train-job.ts';
 
 export type HeldoutMoment = 'before' | 'after';
@@ -14,6 +14,8 @@ export type ProgressEvent =
   | { readonly kind: 'started'; readonly backend: BackendName; readonly processIds: readonly number[] }
   | { readonly kind: 'iteration'; readonly adapter: string; readonly iteration: number; readonly loss: number }
   | { readonly kind: 'heldout'; readonly adapter: string; readonly moment: HeldoutMoment; readonly loss: number }
+  /** Held-out loss during training, of an adapter that has made `iteration` iterations. */
+  | { readonly kind: 'evaluated'; readonly adapter: string; readonly iteration: number; readonly loss: number }
   /** The job ends here; the others go on. */
   | { readonly kind: 'failed'; readonly adapter: string; readonly iteration: number; readonly loss: number }
   | { readonly kind: 'saved'; readonly adapter: string; readonly folder: string };
@@ -53,6 +55,8 @@ export interface AdapterResult {
   readonly losses: readonly number[];
   /** Mean held-out loss before and after training; null for a job without held-out rows. */
   readonly heldout: Readonly<Record<HeldoutMoment, number>> | null;
+  /** Held-out losses measured during training, in order of iterations. */
+  readonly evaluations: readonly Evaluation[];
   /** Why the job ended without its adapter; null for a trained one. */
   readonly failure: Divergence | null;
   /** Trained weights under PEFT's names. */

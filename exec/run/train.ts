@@ -13,12 +13,13 @@ const orThrow = <A>(result: E.Either<ExecError, A>): A => {
 
 const resultsOf = ({ jobs }: TrainOptions, { records }: FinishedRun, output: Output | null): readonly AdapterResult[] =>
   jobs.map(({ job: { name }, order }, adapter) => {
-    const { progress, losses, heldoutAfter: after, failure } = records[adapter]!;
+    const { progress, losses, evaluations, heldoutAfter: after, failure } = records[adapter]!;
     const { heldoutBefore: before, state } = progress;
     const isTrained = state?.iteration === order.iterations;
     return {
       name,
       losses,
+      evaluations,
       heldout: before === null || after === null ? null : { before, after },
       failure,
       weights: isTrained ? state.tensors : [],

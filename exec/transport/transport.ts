@@ -14,14 +14,35 @@ export interface TensorFrame extends FrameKey {
   readonly sentNs: number;
 }
 
-/** Carries tensors from one rank to the others. A failure of the connection rejects every pending and later call. */
+/** What names a stage's share of the norm of an adapter's gradient in an iteration. */
+export interface NormKey {
+  readonly direction: 'norm';
+  /** Stage whose share it is. */
+  readonly stage: number;
+  readonly adapter: number;
+  readonly iteration: number;
+}
+
+/** A stage's share: Σ g² over its part of the gradient. */
+export interface NormFrame extends NormKey {
+  readonly squaredNorm: number;
+  readonly sentNs: number;
+}
+
+export type Frame = TensorFrame | NormFrame;
+
+/** Carries tensors and norms from one rank to the others. A failure of the connection rejects every pending and later call. */
 export interface Transport {
   /** Resolves when the frame has been handed over, not when it has arrived; its values must not change any more. */
-  readonly send: (to: number, frame: TensorFrame) => Promise<void>;
+  readonly send: (to: number, frame: Frame) => Promise<void>;
   /** The frame of that name, as soon as it is there; each frame can be received once. */
   readonly receive: (key: FrameKey) => Promise<TensorFrame>;
+  readonly receiveNorm: (key: NormKey) => Promise<NormFrame>;
   readonly close: () => void;
 }
 
 /** The frame's name as one word, e.g. `forward:1:17`. */
 export const frameName = ({ direction, stage, microbatch }: FrameKey): string => `${direction}:${stage}:${microbatch}`;
+
+/** The share's name as one word, e.g. `norm:1:0.17`. */
+export const normName = ({ stage, adapter, iteration }: NormKey): string => `norm:${stage}:${adapter}.${iteration}`;

@@ -2,8 +2,8 @@ import * as E from 'fp-ts/lib/Either.js';
 import { Pull, Push } from 'zeromq';
 import { ExecFailure } from '../exec-error.ts';
 import { decodeFrame, encodeFrame } from './frame.ts';
-import { createMailbox } from './mailbox.ts';
-import { frameName, type FrameKey, type TensorFrame, type Transport } from './transport.ts';
+import { createFrameInbox } from './frame-inbox.ts';
+import type { Frame, Transport } from './transport.ts';
 
 /** A rank's open mailbox: other ranks can connect to `endpoint` before this one knows them. */
 export interface Inbox {
@@ -24,11 +24,11 @@ const countPerChannel = (): Count => {
   };
 };
 
-const channelOf = (peer: number, { direction, stage }: FrameKey): string =>
+const channelOf = (peer: number, { direction, stage }: Pick<Frame, 'direction' | 'stage'>): string =>
   `${direction} frames from rank ${peer} for stage ${stage}`;
 
 /** Left: why the message is no frame of this run in its right place. */
-const acceptFrame = (parts: readonly Uint8Array[], run: number, nextSequence: Count): E.Either<string, TensorFrame> => {
+const acceptFrame = (parts: readonly Uint8Array[], run: number, nextSequence: Count): E.Either<string, Frame> => {
   const decoded = decodeFrame(parts);
   if (E.isLeft(decoded)) return decoded;
   const { frame, origin } = decoded.right;
@@ -51,9 +51,9 @@ const connectPush = (endpoint: string, onLost: () => void): Push => {
 };
 
 const createTransport = (pull: Pull, endpoints: readonly string[], rank: number, run: number): Transport => {
-  const mailbox = createMailbox<TensorFrame>();
+  const arrived = createFrameInbox();
   // A line that comes back would have lost what was on it, so that its loss ends the run.
-  const lose = (peer: number | null): void => mailbox.fail(new ExecFailure({ kind: 'connectionLost', rank, peer }));
+  const lose = (peer: number | null): void => arrived.fail(new ExecFailure({ kind: 'connectionLost', rank, peer }));
   const outboxes = new Map(
     endpoints.flatMap((endpoint, peer) => (peer === rank ? [] : [[peer, connectPush(endpoint, () => lose(peer))]])),
   );
@@ -64,17 +64,18 @@ const createTransport = (pull: Pull, endpoints: readonly string[], rank: number,
     for await (const parts of pull) {
       const frame = acceptFrame(parts, run, nextSequence);
       if (E.isLeft(frame)) throw new Error(`transport: ${frame.left}`);
-      mailbox.put(frameName(frame.right), frame.right);
+      arrived.put(frame.right);
     }
     throw new Error('the transport was closed');
   };
-  listen().catch((error: unknown) => mailbox.fail(error instanceof Error ? error : new Error(String(error))));
+  listen().catch((error: unknown) => arrived.fail(error instanceof Error ? error : new Error(String(error))));
   return {
     send: (to, frame) => {
       const sequence = sequenceOf(channelOf(to, frame));
       return outboxes.get(to)!.send([...encodeFrame(frame, { run, sender: rank, sequence })]);
     },
-    receive: (key) => mailbox.take(frameName(key)),
+    receive: arrived.receive,
+    receiveNorm: arrived.receiveNorm,
     close: () => {
       pull.close();
       for (const push of outboxes.values()) push.close();

@@ -52,6 +52,7 @@ export const demoJob = (name: 'sums' | 'dates' | 'opposites' | 'extract', change
     schedule: { type: 'constant', warmup: 0 },
     beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0,
   },
+  evaluate: null,
   seed: 1,
   priority: 0,
   arrivalNs: nanoseconds(0),

@@ -28,7 +28,7 @@ const experimentWith = (recompute: Recompute, changes: object = {}): Experiment 
   return read.right;
 };
 
-const planned = (experiment: Experiment) => planExperiment(experiment, { files: { rowCount: unasked, part: unasked } });
+const planned = (experiment: Experiment) => planExperiment(experiment, { files: { rowCount: unasked, part: unasked, heldout: unasked } });
 
 const recomputing = (recompute: Recompute, changes: object = {}): boolean[] | string => {
   const result = planned(experimentWith(recompute, changes));

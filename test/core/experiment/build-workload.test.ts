@@ -12,6 +12,9 @@ const noFiles: FileSizes = {
   part: ({ name }) => {
     throw new Error(`${name} has no files`);
   },
+  heldout: ({ name }) => {
+    throw new Error(`${name} has no files`);
+  },
 };
 
 describe('the workload of an experiment', () => {
@@ -61,9 +64,23 @@ describe('the workload of an experiment', () => {
     const { adapters } = workloadOf(experiment, {
       rowCount: () => 10,
       part: ({ name }, iteration, index) => ({ rows: name.length, tokens: iteration, squaredTokens: index }),
+      heldout: () => [],
     });
     expect(adapters[0]!.iterations).toBe(3);
     expect(adapters[0]!.part(5, 1)).toEqual({ rows: 1, tokens: 5, squaredTokens: 1 });
+  });
+});
+
+describe('what a job asks of its plan beside training', () => {
+  it('is norms to clip by, and held-out rows every few iterations', () => {
+    const data = { train: 'x', split: 0.1, prompt: 'p', completion: 'c' };
+    const parts = [{ rows: 2, tokens: 9, squaredTokens: 41 }];
+    const files: FileSizes = { ...noFiles, rowCount: () => 10, heldout: () => parts };
+    const extras = { optimizer: { maxGradientNorm: 1 }, evaluate: { every: 5 } };
+    const experiment = read({ ...minimal, jobs: [{ ...job, data, ...extras }, { ...job, name: 'plain', data }] });
+    const [first, second] = workloadOf(experiment, files).adapters;
+    expect([first!.clips, first!.evaluation]).toEqual([true, { every: 5, parts }]);
+    expect([second!.clips, second!.evaluation]).toEqual([false, undefined]);
   });
 });
 

@@ -50,6 +50,7 @@ describe('a minimal experiment file', () => {
         data: { kind: 'synthetic', lengths: { type: 'fixed', length: 32 }, rows: 1000 },
         batchSize: 8,
         duration: { kind: 'epochs', epochs: 1 },
+        evaluate: null,
         seed: 0,
         priority: 0,
         arrivalNs: 0,
@@ -247,6 +248,15 @@ describe('a job', () => {
       'jobs[0].data.prompt: is missing; expected a text that is not empty',
       'jobs[0].data.completion: is missing; expected a text that is not empty',
     ]);
+  });
+
+  it('has held-out rows where they are to be evaluated during training', () => {
+    const evaluate = { every: 10 };
+    const data = { train: 'x.jsonl', prompt: 'p', completion: 'c' };
+    const expected = 'jobs[0].evaluate: has no held-out rows to evaluate; expected data.heldout or data.split';
+    expect(problemsOf({ ...minimal, jobs: [{ ...job, evaluate }] })).toEqual([expected]);
+    expect(problemsOf({ ...minimal, jobs: [{ ...job, data, evaluate }] })).toEqual([expected]);
+    expect(read({ ...minimal, jobs: [{ ...job, data: { ...data, split: 0.1 }, evaluate }] }).jobs[0]!.evaluate).toEqual(evaluate);
   });
 
   it('has rows within the model’s positions', () => {

@@ -6,7 +6,7 @@ import type { LossReport } from '../../../exec/rank/messages.ts';
 
 const reports: readonly LossReport[] = [0, 1].flatMap((adapter) =>
   [0, 1, 2].flatMap((iteration) =>
-    [0, 1, 2].map((index) => ({ adapter, iteration, index, loss: 0.1 * (index + 1) + iteration + 10 * adapter })),
+    [0, 1, 2].map((index) => ({ adapter, iteration, index, evaluated: false, loss: 0.1 * (index + 1) + iteration + 10 * adapter })),
   ),
 );
 
@@ -35,9 +35,9 @@ describe('the loss book', () => {
   it('keeps an iteration to itself until all its microbatches are there', () => {
     const told: number[] = [];
     const book = createLossBook({ partsOf: () => 2, onIteration: (_adapter, _iteration, loss) => told.push(loss) });
-    book.add({ adapter: 0, iteration: 0, index: 1, loss: 1 });
+    book.add({ adapter: 0, iteration: 0, index: 1, evaluated: false, loss: 1 });
     expect(told).toEqual([]);
-    book.add({ adapter: 0, iteration: 0, index: 0, loss: 2 });
+    book.add({ adapter: 0, iteration: 0, index: 0, evaluated: false, loss: 2 });
     expect(told).toEqual([3]);
   });
 });

@@ -50,6 +50,7 @@ const perform = async (options: TrainOptions, openEngine: OpenEngine): Promise<P
       halt: createHaltSwitch(),
       onTrained: () => undefined,
       onCheckpoint: () => undefined,
+      onEvaluation: () => undefined,
       onLoss: (adapter, iteration, loss) => (records[adapter]!.losses[iteration] = loss),
     });
     return { ...outcome, records };

@@ -40,7 +40,7 @@ const iterations = (count: number): Pick<Job, 'duration'> => ({ duration: { kind
 
 const JOBS: readonly Job[] = [
   demoJob('sums', { seed: 1, ...iterations(8) }),
-  demoJob('dates', { seed: 4, adapter: { ...demoJob('dates').adapter, dropout: 0.1 }, ...iterations(7) }),
+  demoJob('dates', { seed: 4, adapter: { ...demoJob('dates').adapter, dropout: 0.1 }, optimizer: { ...demoJob('dates').optimizer, maxGradientNorm: 0.5 }, ...iterations(7) }),
 ];
 
 const optionsIn = async (outputFolder: string | null, changes: Partial<TrainOptions> = {}): Promise<TrainOptions> => {

@@ -16,6 +16,7 @@ afterEach(() => rm(folder, { recursive: true }));
 const progressAt = (iteration: number): JobProgress => ({
   state: { iteration, tensors: [{ name: 'a', shape: [2, 1], values: Float32Array.of(0.1, -iteration) }] },
   losses: Array.from({ length: iteration }, (_, i) => 1 / (i + 3)),
+  evaluations: [{ iteration: 1, loss: 1.5 }],
   heldoutBefore: 2.5,
 });
 

@@ -12,7 +12,7 @@ import { fingerprintJobs } from '../../../exec/run/job-fingerprint.ts';
 import { iterationsDone, type JobProgress } from '../../../exec/run/job-records.ts';
 import { readJobProgress } from '../../../exec/run/read-progress.ts';
 import { train } from '../../../exec/run/train.ts';
-import type { ProgressEvent, TrainOptions, TrainResult } from '../../../exec/run/train-options.ts';
+import type { AdapterResult, ProgressEvent, TrainOptions, TrainResult } from '../../../exec/run/train-options.ts';
 import { demoJob, demoModel, MODEL_FOLDER } from '../demo.ts';
 import { demoOptions } from './demo-run.ts';
 
@@ -24,11 +24,13 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const iterations = (count: number): Pick<Job, 'duration'> => ({ duration: { kind: 'iterations', iterations: count } });
 
-/** Unlike adapters, one with dropout, one that is finished early. */
+/** Unlike adapters, one with dropout and clipping, one that is finished early; two are evaluated on the way. */
 const JOBS: readonly Job[] = [
-  demoJob('sums', { seed: 1, ...iterations(9) }),
+  demoJob('sums', { seed: 1, evaluate: { every: 2 }, ...iterations(9) }),
   demoJob('dates', {
     seed: 2,
+    evaluate: { every: 3 },
+    optimizer: { ...demoJob('dates').optimizer, maxGradientNorm: 0.5 },
     adapter: { ...demoJob('dates').adapter, rank: 8, dropout: 0.1, targetModules: ['k_proj', 'o_proj', 'up_proj'] },
     ...iterations(7),
   }),
@@ -83,9 +85,9 @@ describe('an interrupted run', () => {
     expect(validate(next.plan)).toEqual([]);
     const second = await trained(next);
     expect(second.adapters.map(({ weights }) => weights)).toEqual(undisturbed.adapters.map(({ weights }) => weights));
-    expect(second.adapters.map(({ losses, heldout }) => ({ losses, heldout }))).toEqual(
-      undisturbed.adapters.map(({ losses, heldout }) => ({ losses, heldout })),
-    );
+    const told = ({ losses, heldout, evaluations }: AdapterResult) => ({ losses, heldout, evaluations });
+    expect(second.adapters.map(told)).toEqual(undisturbed.adapters.map(told));
+    expect(second.adapters.map(({ evaluations }) => evaluations.map(({ iteration }) => iteration))).toEqual([[2, 4, 6, 8], [3, 6], []]);
     expect(memory().numTensors).toBe(before);
   }, 120_000);
 

@@ -6,6 +6,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MEMORY_CLASS } from '../../../core/cost-model.ts';
 import type { Job } from '../../../core/job.ts';
+import { KIND } from '../../../core/plan/op.ts';
 import { compareOrder } from '../../../core/trace/compare-order.ts';
 import { readPeftFolder } from '../../../exec/adapter/peft-folder.ts';
 import { formatExecError, type ExecError } from '../../../exec/exec-error.ts';
@@ -99,8 +100,37 @@ describe('training through a pipeline', () => {
     expect(mostActivations(after, 1)).toBe(mostActivations(before, 1));
   }, 60_000);
 
+  it('clips by the norm over all stages: every adapter is what it is alone on one device, and neighbours that do not clip too', async () => {
+    const jobs = JOBS.map((job, i) => ({ ...job, optimizer: { ...job.optimizer, maxGradientNorm: i === 1 ? null : 0.05 } }));
+    const unclipped = await trained(await demoOptions([JOBS[0]!], 1, { evaluation: null }));
+    const together = await trained(await demoOptions(jobs, 4, { evaluation: null, schedule: { groups: 2 } }));
+    for (const [i, job] of jobs.entries()) {
+      const alone = await trained(await demoOptions([job], 1, { evaluation: null }));
+      expect(weightError(together.adapters[i]!, alone.adapters[0]!)).toBeLessThan(1e-6);
+    }
+    expect(weightError(together.adapters[0]!, unclipped.adapters[0]!)).toBeGreaterThan(1e-4);
+  }, 120_000);
+
+  it.each(['lorapp', '1f1b', 'gpipe'] as const)('measures the held-out loss of exactly k iterations while it trains on, under %s', async (type) => {
+    const lasting = (iterations: number) => ({ duration: { kind: 'iterations', iterations } as const });
+    const [first, second] = JOBS as [Job, Job];
+    const jobs = [{ ...first, ...lasting(5), evaluate: { every: 2 } }, { ...second, ...lasting(4), evaluate: { every: 3 } }];
+    const { adapters } = await trained(await demoOptions(jobs, 2, { schedule: { type, groups: 1 } }));
+    expect(adapters.map(({ evaluations }) => evaluations.map(({ iteration }) => iteration))).toEqual([[2, 4], [3]]);
+    const plain = await trained(await demoOptions(jobs.map((job) => ({ ...job, evaluate: null })), 2, { schedule: { type, groups: 1 } }));
+    expect(adapters.map(({ weights }) => weights)).toEqual(plain.adapters.map(({ weights }) => weights));
+    const stopped = await trained(await demoOptions([{ ...first, ...lasting(4) }, { ...second, ...lasting(3) }], 2));
+    const ends = stopped.adapters.map(({ heldout }) => heldout!.after);
+    expect(adapters.map(({ evaluations }) => evaluations.at(-1)!.loss)).toEqual(ends);
+  }, 120_000);
+
   it('runs the same ops in the same order on every device as the simulator, and leaves no tensor behind', async () => {
-    const jobs = JOBS.map((job) => ({ ...job, duration: { kind: 'iterations', iterations: 2 } as const }));
+    const jobs = JOBS.map((job, i) => ({
+      ...job,
+      optimizer: { ...job.optimizer, maxGradientNorm: i === 1 ? null : 1 },
+      evaluate: i === 2 ? null : { every: 1 },
+      duration: { kind: 'iterations', iterations: 2 } as const,
+    }));
     const options = await demoOptions(jobs, 4, { schedule: { extraInFlight: 1 } });
     const simulated = simulate(options.plan, constantCost({ forwardNs: 1000, backwardNs: 1200 }), constantCluster(4));
     if (E.isLeft(simulated)) throw new Error('the plan runs to its end');
@@ -108,6 +138,8 @@ describe('training through a pipeline', () => {
     const { trace } = await trained(options);
     expect(compareOrder(simulated.right, trace)).toEqual([]);
     expect(trace.spans.length).toBe(simulated.right.spans.length);
+    expect(trace.spans.kind.includes(KIND.allReduceNorm)).toBe(true);
+    expect(trace.plan.microbatches.forwardOnly.includes(1)).toBe(true);
     expect(memory().numTensors).toBe(before);
   }, 60_000);
 

@@ -2,11 +2,20 @@ import fc from 'fast-check';
 import * as E from 'fp-ts/lib/Either.js';
 import { describe, expect, it } from 'vitest';
 import { decodeFrame, encodeFrame, type FrameOrigin } from '../../../exec/transport/frame.ts';
-import type { TensorFrame } from '../../../exec/transport/transport.ts';
+import type { Frame, TensorFrame } from '../../../exec/transport/transport.ts';
 
 const UINT32 = 0xffffffff;
 
-const frames: fc.Arbitrary<TensorFrame> = fc
+const norms: fc.Arbitrary<Frame> = fc.record({
+  direction: fc.constant('norm' as const),
+  stage: fc.nat(0xffff),
+  adapter: fc.nat(UINT32),
+  iteration: fc.nat(UINT32),
+  squaredNorm: fc.double(),
+  sentNs: fc.nat(Number.MAX_SAFE_INTEGER),
+});
+
+const tensors: fc.Arbitrary<TensorFrame> = fc
   .array(fc.integer({ min: 0, max: 5 }), { maxLength: 4 })
   .chain((shape) => {
     const size = shape.reduce((product, length) => product * length, 1);
@@ -19,6 +28,8 @@ const frames: fc.Arbitrary<TensorFrame> = fc
       sentNs: fc.nat(Number.MAX_SAFE_INTEGER),
     });
   });
+
+const frames = fc.oneof(tensors, norms);
 
 const origins: fc.Arbitrary<FrameOrigin> = fc.record({ run: fc.nat(UINT32), sender: fc.nat(0xffff), sequence: fc.nat(UINT32) });
 
@@ -38,7 +49,7 @@ const reasonFor = (parts: readonly Uint8Array[]): string => {
   return decoded.left;
 };
 
-describe('a tensor frame', () => {
+describe('a frame', () => {
   it('comes back as it was sent', () => {
     fc.assert(
       fc.property(frames, origins, (frame, origin) => {
@@ -58,7 +69,7 @@ describe('a tensor frame', () => {
     const parts = encodeFrame(someFrame, someOrigin);
     const decoded = decodeFrame(parts);
     expect(parts[1].buffer).toBe(someFrame.values.buffer);
-    expect(E.isRight(decoded) && decoded.right.frame.values.buffer).toBe(someFrame.values.buffer);
+    expect(E.isRight(decoded) && (decoded.right.frame as TensorFrame).values.buffer).toBe(someFrame.values.buffer);
   });
 
   it('is refused wherever it is cut', () => {
@@ -77,11 +88,12 @@ describe('a tensor frame', () => {
       copy[at] = byte;
       return [copy, values];
     };
-    expect(reasonFor([new Uint8Array(64), values])).toBe('not a tensor frame');
+    expect(reasonFor([new Uint8Array(64), values])).toBe('not a frame of ours');
     expect(reasonFor(changed(4, 9))).toBe('frame version 9, this is version 2');
-    expect(reasonFor(changed(5, 2))).toBe('unknown direction 2');
+    expect(reasonFor(changed(5, 3))).toBe('unknown direction 3');
+    expect(reasonFor(changed(5, 2))).toBe('unknown element type 0');
     expect(reasonFor(changed(6, 1))).toBe('unknown element type 1');
-    expect(reasonFor(changed(44, 3))).toBe('24 bytes of values for shape [3, 3], which takes 36');
+    expect(reasonFor(changed(48, 3))).toBe('24 bytes of values for shape [3, 3], which takes 36');
   });
 
   it('is refused when any one bit of it has changed', () => {

@@ -68,6 +68,17 @@ describe.each(Object.entries(kinds))('a transport %s', (_, openTransports) => {
     expect(back.values).toEqual(frame(0, 1 << 14).values);
   });
 
+  it('gives the shares of a norm to whoever asks for them, apart from tensors', async () => {
+    const [a, b] = await openTransports(2);
+    const share = { direction: 'norm', stage: 0, adapter: 3, iteration: 7, squaredNorm: Math.PI, sentNs: 5 } as const;
+    await a!.send(1, { ...share, iteration: 8 });
+    await a!.send(1, frame(3));
+    await a!.send(1, share);
+    const { squaredNorm: _, sentNs: __, ...key } = share;
+    expect(await b!.receiveNorm(key)).toEqual(share);
+    expect(await b!.receive(keyOf(frame(3)))).toEqual(frame(3));
+  });
+
   it('rejects who still waits when it is closed', async () => {
     const [a] = await openTransports(1);
     const waiting = expect(a!.receive(keyOf(frame(5)))).rejects.toThrow('the transport was closed');
@@ -87,7 +98,7 @@ describe('a ZeroMQ transport', () => {
   const message = (run: number, sequence: number): Uint8Array[] => [...encodeFrame(frame(sequence), { run, sender: 3, sequence })];
 
   it('fails with the reason on what is no frame', async () => {
-    await expect(receiveForeign([[new Uint8Array(50), new Uint8Array(4)]])).rejects.toThrow('transport: not a tensor frame');
+    await expect(receiveForeign([[new Uint8Array(50), new Uint8Array(4)]])).rejects.toThrow('transport: not a frame of ours');
   });
 
   it('fails on a frame of another run', async () => {
