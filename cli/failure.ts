@@ -8,6 +8,8 @@ export type Failure =
   | { readonly kind: 'doesNotFit'; readonly error: PlanError }
   | { readonly kind: 'outOfMemory'; readonly message: string }
   | { readonly kind: 'deadlock'; readonly message: string }
+  | { readonly kind: 'interrupted'; readonly message: string }
+  | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'execution'; readonly error: ExecError };
 
 export const badInput = (file: string, problems: Problems): Failure => ({ kind: 'badInput', files: [{ file, problems }] });
@@ -28,7 +30,10 @@ export const exitCodeOf = (failure: Failure): number => {
     case 'outOfMemory':
       return 3;
     case 'deadlock':
+    case 'failed':
       return 1;
+    case 'interrupted':
+      return 130;
     case 'execution':
       return EXECUTION_CODES[failure.error.kind] ?? 1;
   }
@@ -48,6 +53,8 @@ export const formatFailure = (failure: Failure): string => {
       return formatPlanError(failure.error);
     case 'outOfMemory':
     case 'deadlock':
+    case 'interrupted':
+    case 'failed':
       return failure.message;
     case 'execution':
       return formatExecError(failure.error);

@@ -9,6 +9,7 @@ import { generateCommand, type GenerateFlags } from './commands/generate.ts';
 import { mergeCommand, type MergeFlags } from './commands/merge.ts';
 import { planCommand, type PlanFlags } from './commands/plan.ts';
 import { simulateCommand, type SimulateFlags } from './commands/simulate.ts';
+import { sweepCommand, type SweepFlags } from './commands/sweep.ts';
 import { trainCommand, type TrainFlags } from './commands/train.ts';
 import { validateCommand, type ValidateFlags } from './commands/validate.ts';
 import { viewCommand, type ViewFlags } from './commands/view.ts';
@@ -96,6 +97,14 @@ program
   .argument('[trace|folder...]', 'trace files, or folders that other commands wrote with --out')
   .option('--port <n>', 'port to serve on; 0 takes a free one', numberArgument(0, true), 0)
   .action((paths: string[], flags: ViewFlags) => runMain(viewCommand(paths, flags)));
+
+program
+  .command('sweep')
+  .description('simulate a grid of experiments on all cores; points that have a result are not run again')
+  .argument('<sweep>', 'sweep file (YAML): name, base experiment, grid of values by path')
+  .option('--out <folder>', 'folder for results and pictures; default: runs/ and the name of the file')
+  .option('--threads <n>', 'worker threads; default: all cores', numberArgument(1, true))
+  .action((path: string, flags: SweepFlags) => runMain(sweepCommand(path, flags)));
 
 program
   .command('merge')

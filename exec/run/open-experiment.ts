@@ -70,7 +70,7 @@ const fetchModel = (path: string, text: string): TE.TaskEither<readonly FileProb
 };
 
 /** The experiment of a file in `folder` with absolute paths. */
-const withAbsolutePaths = (folder: string, experiment: Experiment): Experiment => ({
+export const withAbsolutePaths = (folder: string, experiment: Experiment): Experiment => ({
   ...relocateExperiment(experiment, (path) => resolve(folder, path)),
   modelSource:
     experiment.modelSource.kind === 'folder'
@@ -104,7 +104,8 @@ const readAllSound = (request: RowsRequest): ReturnType<typeof readSoundRows> =>
     E.map((rows): SoundRows => ({ sound: request.jobs.map((job, index) => ({ job, rows: rows[index]! })), broken: [] })),
   );
 
-const openData = (experiment: Experiment, { brokenRows = 'refuse' }: OpenOptions): TE.TaskEither<readonly FileProblems[], OpenExperiment> => {
+/** Reads the rows of the jobs of an experiment with absolute paths. */
+export const openData = (experiment: Experiment, { brokenRows = 'refuse' }: OpenOptions = {}): TE.TaskEither<readonly FileProblems[], OpenExperiment> => {
   const { jobs, model, modelSource, schedule } = experiment;
   const inFiles = jobs.filter(({ data }) => data.kind === 'files');
   if (inFiles.length === 0) return TE.right({ experiment, trainJobs: null, files: NO_FILES, leftOut: [] });
