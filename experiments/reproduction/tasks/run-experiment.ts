@@ -28,12 +28,11 @@ export interface RunSettings {
   readonly transfers: 'overlapped' | 'blocking';
 }
 
-const NO_FILES: FileSizes = {
-  rowCount: () => 0,
-  part: () => {
-    throw new Error('the experiments of the paper have lengths, not files');
-  },
+const noRows = (): never => {
+  throw new Error('the experiments of the paper have lengths, not files');
 };
+
+const NO_FILES: FileSizes = { rowCount: () => 0, part: noRows, heldout: noRows };
 
 /** A simulated run that fits. */
 export interface Run {

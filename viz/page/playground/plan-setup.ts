@@ -45,7 +45,7 @@ const checkSize = (experiment: Experiment): E.Either<Problems, Experiment> => {
 
 const run = (experiment: Experiment): E.Either<Refusal, Planned> =>
   pipe(
-    planExperiment(experiment, { files: { rowCount: noFiles, part: noFiles } }),
+    planExperiment(experiment, { files: { rowCount: noFiles, part: noFiles, heldout: noFiles } }),
     E.mapLeft((error): Refusal => ({ kind: 'cannotRun', message: formatPlanError(error) })),
     E.chain(({ plan, cost }) =>
       pipe(
