@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { Cluster } from '../core/cluster/cluster.ts';
 import type { CostModel } from '../core/cost-model.ts';
 import type { Plan } from '../core/plan/plan.ts';
+import { reservedBytes } from '../core/plan/reserved-memory.ts';
 import { summarize, type TraceSummary } from '../core/trace/summary.ts';
 import type { Trace } from '../core/trace/trace.ts';
 import { formatBytes } from '../core/units.ts';
@@ -22,7 +23,8 @@ export const runSimulation = (plan: Plan, cost: CostModel, cluster: Cluster): E.
   const trace = simulate(plan, cost, cluster);
   if (E.isLeft(trace)) return E.left({ kind: 'deadlock', message: formatDeadlock(trace.left) });
   const wallSeconds = (performance.now() - started) / 1000;
-  return E.right({ trace: trace.right, summary: summarize(trace.right), wallSeconds });
+  const reserved = cluster.devices.map(({ gpu }, device) => reservedBytes(plan, cost, device, gpu.memoryBytes));
+  return E.right({ trace: trace.right, summary: summarize(trace.right, reserved), wallSeconds });
 };
 
 /** The failure that a trace's out-of-memory verdict is, or null. */

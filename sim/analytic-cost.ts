@@ -103,9 +103,14 @@ const stageCost = (options: AnalyticCostOptions, content: StageContent, stage: n
     executed,
     forward: tabulated(forwardWork),
     backward: tabulated(backwardWork),
-    step: (adapter) => price(measure(stepWork(setting, content, adapter))),
+    step: memoize((adapter) => price(measure(stepWork(setting, content, adapter)))),
     contextBytes: profile.contextBytes.value,
   };
+};
+
+const memoize = <T>(compute: (index: number) => T): ((index: number) => T) => {
+  const known: T[] = [];
+  return (index) => (known[index] ??= compute(index));
 };
 
 const unchanged = (shape: MicrobatchShape): MicrobatchShape => shape;

@@ -22,26 +22,32 @@ export const memoryNeed = (plan: Plan, cost: CostModel, device: number): MemoryN
   const stages = [...plan.stages.keys()].filter((stage) => plan.stages[stage]!.device === device);
   const held: Ledger = { ...emptyLedger(), ...residentBytesOf(cost, stages) };
   const changesOf = createChanges(plan, cost);
-  let peak: MemoryNeed = { totalBytes: total(held), byClass: { ...held }, position: 0 };
+  let totalBytes = total(held);
+  let peak: MemoryNeed = { totalBytes, byClass: { ...held }, position: 0 };
   for (let position = 0; position < program.length; position++) {
     const { before, during, after } = changesOf(program.kind[position]!, program.stage[position]!, program.operand[position]!);
-    add(held, before, 1);
-    add(held, during, 1);
-    if (total(held) > peak.totalBytes) peak = { totalBytes: total(held), byClass: { ...held }, position };
-    add(held, during, -1);
-    add(held, after, -1);
+    totalBytes += add(held, before, 1) + add(held, during, 1);
+    if (totalBytes > peak.totalBytes) peak = { totalBytes, byClass: { ...held }, position };
+    totalBytes += add(held, during, -1) + add(held, after, -1);
   }
   return peak;
 };
 
-type Bytes = Partial<Ledger>;
+export type Bytes = Partial<Readonly<Ledger>>;
 
-const add = (ledger: Ledger, bytes: Bytes, sign: 1 | -1): void => {
-  for (const name of MEMORY_CLASSES) ledger[name] += sign * (bytes[name] ?? 0);
+/** Adds bytes to a ledger (sign 1) or takes them away (−1); by how much its total changed. */
+const add = (ledger: Ledger, bytes: Bytes, sign: 1 | -1): number => {
+  let change = 0;
+  for (const name in bytes) {
+    const amount = sign * (bytes[name as MemoryClass] ?? 0);
+    ledger[name as MemoryClass] += amount;
+    change += amount;
+  }
+  return change;
 };
 
 /** What an op takes when it starts, holds only while it runs, and returns when it ends. */
-interface Changes {
+export interface Changes {
   readonly before: Bytes;
   readonly during: Bytes;
   readonly after: Bytes;
@@ -49,7 +55,8 @@ interface Changes {
 
 const NONE: Bytes = {};
 
-const createChanges = (plan: Plan, cost: CostModel): ((kind: number, stage: number, operand: number) => Changes) => {
+/** Changes of any op of a plan, by kind, stage and operand. */
+export const createChanges = (plan: Plan, cost: CostModel): ((kind: number, stage: number, operand: number) => Changes) => {
   const { forwardOnly, shape: shapes } = plan.microbatches;
   const sizeOf = memoizeSizes(plan, cost);
   const gathersAgain = plan.programs.some(({ kind }) => kind.includes(KIND.allGatherBackward));

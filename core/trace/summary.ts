@@ -3,7 +3,6 @@ import { STREAM } from '../plan/op.ts';
 import { toSeconds } from '../units.ts';
 import { bubbleRatio, busyNs, completionNs, makespanNs, tokensPerSecond } from './metrics.ts';
 import { peakMemory } from './peak-memory.ts';
-import { reservedBytes } from './reserved-memory.ts';
 import type { Trace } from './trace.ts';
 
 /** A trace in a few numbers, in seconds and bytes, as the command line prints them. */
@@ -17,7 +16,7 @@ export interface TraceSummary {
   readonly devices: readonly {
     readonly name: string;
     readonly peakMemoryBytes: number;
-    /** What PyTorch's allocator would have reserved for it; null for a measured run, which has an allocator of its own. */
+    /** What PyTorch's allocator would have reserved for it (`core/plan/reserved-memory.ts`); null where nobody asked. */
     readonly reservedMemoryBytes: number | null;
     readonly capacityBytes: number;
     readonly busySeconds: number;
@@ -27,10 +26,10 @@ export interface TraceSummary {
   readonly outOfMemory: { readonly device: string; readonly class: MemoryClass; readonly bytes: number } | null;
 }
 
-export const summarize = (trace: Trace): TraceSummary => {
+/** `reserved`: bytes by device, where they are known. */
+export const summarize = (trace: Trace, reserved: readonly number[] = []): TraceSummary => {
   const { plan, devices, outOfMemory } = trace;
   const peaks = peakMemory(trace);
-  const reserved = trace.source === 'simulated' ? reservedBytes(trace) : null;
   const busy = busyNs(trace);
   const completions = completionNs(trace);
   return {
@@ -42,7 +41,8 @@ export const summarize = (trace: Trace): TraceSummary => {
     devices: devices.map(({ name, capacityBytes }, device) => ({
       name,
       peakMemoryBytes: peaks[device]!.bytes,
-      reservedMemoryBytes: reserved?.[device] ?? null,
+      // Transfers in flight are in the peak only.
+      reservedMemoryBytes: reserved[device] === undefined ? null : Math.max(reserved[device], peaks[device]!.bytes),
       capacityBytes,
       busySeconds: toSeconds(busy[device]!),
     })),

@@ -1,16 +1,17 @@
 import * as E from 'fp-ts/lib/Either.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Cluster, Precision } from '../../core/cluster/cluster.ts';
+import type { Cluster, Gpu, Precision } from '../../core/cluster/cluster.ts';
 import { GPU_PRESETS } from '../../core/cluster/gpus.ts';
 import { CLUSTER_PRESETS } from '../../core/cluster/presets.ts';
 import { buildCluster } from '../../core/cluster/topology.ts';
 import type { CostModel } from '../../core/cost-model.ts';
 import type { StagePlacement } from '../../core/plan/plan.ts';
 import { NS_PER_S } from '../../core/units.ts';
+import { BASE_WEIGHTS } from '../../core/work/frozen-linear.ts';
 import { analyticCost, type AnalyticCostOptions } from '../../sim/analytic-cost.ts';
 import type { RooflineProfile } from '../../sim/device-profile.ts';
-import { GPU_PROFILE, GPU_PROFILES, profileOf, WASM_PROFILE } from '../../sim/profiles/gpu-profiles.ts';
+import { GPU_PROFILE, GPU_PROFILES, MLORA_RELEASED_PROFILE, profileOf, WASM_PROFILE } from '../../sim/profiles/gpu-profiles.ts';
 import { PAPER_ADAPTER, preset, rowsOf } from '../core/work/settings.ts';
 
 const clusterNamed = (name: string): Cluster =>
@@ -46,39 +47,74 @@ const stageNs = (cost: CostModel, stage: number, shape = SHAPE): number =>
 
 /** Tokens a second of a full pipeline: as fast as its slowest stage. */
 const fullPipeline = (model: string): number => {
-  const cost = analyticCost(optionsOf(model));
+  const cost = analyticCost(optionsOf(model, { profileOf: () => MLORA_RELEASED_PROFILE }));
   return (1024 * NS_PER_S) / Math.max(...STAGES.map((stage) => stageNs(cost, stage)));
 };
 
-describe('fp32 on four RTX A6000', () => {
-  // arXiv 2312.02515, Fig. 12b and c: LoRAPP at the most adapters. The fp32 efficiency is fitted on 7B only.
+describe('fp32 on four RTX A6000 under the released pipeline', () => {
+  // arXiv 2312.02515, Fig. 12b and c: LoRAPP at the most adapters. The constants are fitted on 7B only.
   it('gives the paper’s 7B throughput, which it is fitted on', () => {
     expect(fullPipeline('Llama-2-7B') / 2363.89).toBeCloseTo(1, 2);
   });
 
-  it('predicts the paper’s 13B throughput within 2 %', () => {
-    expect(Math.abs(fullPipeline('Llama-2-13B') / 1286.54 - 1)).toBeLessThan(0.02);
+  it('predicts the paper’s 13B throughput within 3 %', () => {
+    expect(Math.abs(fullPipeline('Llama-2-13B') / 1286.54 - 1)).toBeLessThan(0.03);
   });
 });
 
 describe('the analytic cost model', () => {
   const kinds = fc.constantFrom<Precision>('fp32', 'tf32', 'bf16', 'fp16');
 
+  const gpuNames = fc.constantFrom('RTX A6000', 'A100-80', 'H100', 'B200');
+  const settings = fc.record({
+    precision: kinds,
+    baseWeights: fc.constantFrom(...BASE_WEIGHTS),
+    attention: fc.constantFrom<'scores' | 'flash'>('scores', 'flash'),
+    elementwise: fc.constantFrom<'eager' | 'fused'>('eager', 'fused'),
+  });
+  const onGpu = (gpu: Gpu): Pick<AnalyticCostOptions, 'cluster'> => ({
+    cluster: { ...A6000, devices: A6000.devices.map((device) => ({ ...device, gpu })) },
+  });
+
   it('never takes longer on a device with more arithmetic or memory bandwidth', () => {
+    const factor = fc.double({ min: 1, max: 8, noNaN: true });
     fc.assert(
-      fc.property(kinds, fc.double({ min: 1, max: 8, noNaN: true }), fc.double({ min: 1, max: 8, noNaN: true }), (precision, compute, memory) => {
-        const gpu = GPU_PRESETS.get('RTX A6000')!;
+      fc.property(gpuNames, settings, factor, factor, (name, setting, compute, memory) => {
+        const gpu = GPU_PRESETS.get(name)!;
+        const rates = Object.entries(gpu.flopsPerSecond).map(([kind, rate]) => [kind, rate * compute] as const);
         const faster = {
           ...gpu,
-          flopsPerSecond: { ...gpu.flopsPerSecond, [precision]: gpu.flopsPerSecond[precision] * compute },
+          flopsPerSecond: Object.fromEntries(rates) as Gpu['flopsPerSecond'],
           memoryBytesPerSecond: gpu.memoryBytesPerSecond * memory,
         };
-        const cluster = { ...A6000, devices: A6000.devices.map((device) => ({ ...device, gpu: faster })) };
-        const slow = analyticCost(optionsOf('TinyLlama-1.1B', { precision }));
-        const fast = analyticCost(optionsOf('TinyLlama-1.1B', { precision, cluster }));
-        for (const stage of STAGES) expect(stageNs(fast, stage)).toBeLessThanOrEqual(stageNs(slow, stage));
+        const slow = analyticCost(optionsOf('TinyLlama-1.1B', { ...setting, ...onGpu(gpu) }));
+        const fast = analyticCost(optionsOf('TinyLlama-1.1B', { ...setting, ...onGpu(faster) }));
+        for (const stage of STAGES) expect(stageNs(fast, stage)).toBeLessThanOrEqual(stageNs(slow, stage) * (1 + 1e-12));
       }),
-      { numRuns: 30 },
+      { numRuns: 40 },
+    );
+  });
+
+  it('costs finite time and memory for microbatches of any size, none negative', () => {
+    const size = fc.integer({ min: 1, max: 40_000 });
+    fc.assert(
+      fc.property(gpuNames, settings, fc.boolean(), fc.integer({ min: 1, max: 64 }), size, (name, setting, recompute, rows, length) => {
+        const stages = quarters(22).map((stage) => ({ ...stage, recompute }));
+        const cost = analyticCost(optionsOf('TinyLlama-1.1B', { ...setting, ...onGpu(GPU_PRESETS.get(name)!), stages }));
+        const shape = rowsOf(rows, length);
+        for (const stage of STAGES) {
+          const passes = [cost.forward(stage, shape), cost.backward(stage, shape), cost.step(stage, 0)];
+          const values = [
+            ...passes.flatMap(({ deviceNs, launchNs, firstLaunchNs = 0 }) => [deviceNs, launchNs, firstLaunchNs]),
+            ...Object.values(cost.transientBytes(stage, shape)),
+            ...Object.values<number>({ ...cost.residentBytes(stage) }),
+            cost.activationBytes(stage, shape),
+            cost.rounding!.activationBytes(stage, shape),
+          ];
+          for (const value of values) expect(value >= 0 && Number.isFinite(value)).toBe(true);
+        }
+      }),
+      { numRuns: 40 },
     );
   });
 

@@ -93,8 +93,8 @@ describe('the summary', () => {
       bubbleRatio: bubbleRatio(TRACE),
       opCount: 11,
       devices: [
-        { name: 'gpu0', peakMemoryBytes: 0, reservedMemoryBytes: 0, capacityBytes: 1000, busySeconds: 35e-9 },
-        { name: 'gpu1', peakMemoryBytes: 0, reservedMemoryBytes: 0, capacityBytes: 1000, busySeconds: 41e-9 },
+        { name: 'gpu0', peakMemoryBytes: 0, reservedMemoryBytes: null, capacityBytes: 1000, busySeconds: 35e-9 },
+        { name: 'gpu1', peakMemoryBytes: 0, reservedMemoryBytes: null, capacityBytes: 1000, busySeconds: 41e-9 },
       ],
       jobs: [
         { name: 'red', completionSeconds: 85e-9 },
