@@ -35,7 +35,7 @@ export interface WhatIfs {
 
 /** A run without one of its causes. */
 export interface WhatIf {
-  readonly cause: IdleCause;
+  readonly causes: readonly IdleCause[];
   /** What was changed, for people. */
   readonly change: string;
   /** null where nothing can be said: the changed plan does not fit into memory. */
@@ -43,7 +43,7 @@ export interface WhatIf {
 }
 
 interface Change<T> {
-  readonly cause: IdleCause;
+  readonly causes: readonly IdleCause[];
   readonly change: string;
   readonly of: (run: T) => T;
 }
@@ -53,34 +53,34 @@ type Priced = Pick<Repeatable, 'plan' | 'cost' | 'cluster'>;
 /** Changes of costs and links. */
 const PRICES: readonly Change<Priced>[] = [
   {
-    cause: 'communication',
+    causes: ['communication'],
     change: 'free transfers',
     of: (run) => ({ ...run, cost: freeTransfers(run.cost), cluster: withoutLatency(run.cluster) }),
   },
-  { cause: 'unequalLengths', change: 'every microbatch of mean cost', of: (run) => ({ ...run, cost: equalLengths(run.cost, run.plan) }) },
-  { cause: 'unequalStages', change: 'every stage of mean cost', of: (run) => ({ ...run, cost: equalStages(run.cost, run.plan.stages.length) }) },
-  { cause: 'launches', change: 'launches that take no time', of: (run) => ({ ...run, cost: noLaunches(run.cost) }) },
+  { causes: ['unequalLengths'], change: 'every microbatch of mean cost', of: (run) => ({ ...run, cost: equalLengths(run.cost, run.plan) }) },
+  { causes: ['unequalStages'], change: 'every stage of mean cost', of: (run) => ({ ...run, cost: equalStages(run.cost, run.plan.stages.length) }) },
+  { causes: ['launches'], change: 'launches that take no time', of: (run) => ({ ...run, cost: noLaunches(run.cost) }) },
 ];
 
 /** Changes of what is planned. */
 const PLANS: readonly Change<PlanRequest>[] = [
-  { cause: 'memoryCap', change: 'memory without end', of: (request) => ({ ...request, cluster: withMemory(request.cluster) }) },
-  { cause: 'ownStep', change: 'no iteration waits for a step', of: (request) => withJobs(request, withoutSteps) },
-  { cause: 'noWork', change: 'all jobs there from the start', of: (request) => withJobs(request, (job) => ({ ...job, arrivalNs: 0 })) },
+  { causes: ['memoryCap'], change: 'memory without end', of: (request) => ({ ...request, cluster: withMemory(request.cluster) }) },
+  { causes: ['ownStep', 'otherStep'], change: 'no iteration waits for a step', of: (request) => withJobs(request, withoutSteps) },
+  { causes: ['noWork'], change: 'all jobs there from the start', of: (request) => withJobs(request, (job) => ({ ...job, arrivalNs: 0 })) },
 ];
 
 /** Every cause that a run can be repeated without; plans are made anew where it is known what they are made from. */
 export const whatIf = (run: Repeatable): WhatIf[] => {
   const { request } = run;
-  const priced = PRICES.map(({ cause, change, of }): WhatIf => {
+  const priced = PRICES.map(({ causes, change, of }): WhatIf => {
     const { plan, cost, cluster } = of(run);
-    return { cause, change, makespanNs: request === null ? replayed(plan, cost, cluster) : planned({ ...request, cost, cluster }) };
+    return { causes, change, makespanNs: request === null ? replayed(plan, cost, cluster) : planned({ ...request, cost, cluster }) };
   });
   if (request === null) return priced;
   return [
     ...priced,
-    ...PLANS.map(({ cause, change, of }): WhatIf => ({ cause, change, makespanNs: planned(of(request)) })),
-    { cause: 'fillDrain', change: 'what as many iterations again would add', makespanNs: withoutEnds(request) },
+    ...PLANS.map(({ causes, change, of }): WhatIf => ({ causes, change, makespanNs: planned(of(request)) })),
+    { causes: ['fillDrain'], change: 'what as many iterations again would add', makespanNs: withoutEnds(request) },
   ];
 };
 
@@ -88,10 +88,10 @@ export const whatIf = (run: Repeatable): WhatIf[] => {
 export const whatIfTrace = (trace: Trace): WhatIfs => {
   const { asItRan, undisturbed } = repeatTrace(trace);
   const without = replayed(undisturbed.plan, undisturbed.cost, undisturbed.cluster);
-  const changes = whatIf(asItRan).filter(({ cause }) => cause !== 'launches');
+  const changes = whatIf(asItRan).filter(({ causes }) => !causes.includes('launches'));
   return {
     makespanNs: replayed(asItRan.plan, asItRan.cost, asItRan.cluster) ?? makespanNs(trace),
-    changes: [...changes, { cause: unexplainedCause(trace), change: 'no gaps between ops, usual times', makespanNs: without }],
+    changes: [...changes, { causes: [unexplainedCause(trace)], change: 'no gaps between ops, usual times', makespanNs: without }],
   };
 };
 

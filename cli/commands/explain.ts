@@ -86,13 +86,16 @@ const formatWhatIf = ({ makespanNs: asItIs, changes }: WhatIfs, { total }: IdleS
   formatTable([
     ['what if', 'of idle', 'makespan', 'gain'],
     ['as it is', '', formatDuration(asItIs), ''],
-    ...changes.map(({ cause, change, makespanNs: without }) => [
-      `${CAUSE_LABELS[cause]}: ${change}`,
-      total.idleNs > 0 ? percent(total.byCause[cause] / total.idleNs) : '–',
+    ...changes.map(({ causes, change, makespanNs: without }) => [
+      `${causes.map((cause) => CAUSE_LABELS[cause]).join(', ')}: ${change}`,
+      percent(idleShare(total, causes)),
       without === null ? 'does not fit' : formatDuration(without),
       without === null ? '–' : percent(1 - without / asItIs),
     ]),
   ]);
+
+const idleShare = ({ byCause, idleNs }: IdleSplit['total'], causes: WhatIf['causes']): number =>
+  idleNs > 0 ? causes.reduce((sum, cause) => sum + byCause[cause], 0) / idleNs : 0;
 
 const formatPathSummary = ({ spans }: Trace, path: readonly CriticalStep[]): string => {
   const totals = new Map<string, number>();
@@ -140,9 +143,9 @@ const asJson = ({ trace, whatIfs }: Explained, flags: ExplainFlags): object => {
     total,
     whatIf: {
       makespanNs: whatIfs.makespanNs,
-      changes: whatIfs.changes.map((change: WhatIf) => ({
+      changes: whatIfs.changes.map((change) => ({
         ...change,
-        idleShare: total.idleNs > 0 ? total.byCause[change.cause] / total.idleNs : 0,
+        idleShare: idleShare(total, change.causes),
         gainNs: change.makespanNs === null ? null : whatIfs.makespanNs - change.makespanNs,
       })),
     },

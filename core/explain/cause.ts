@@ -27,7 +27,7 @@ export const CAUSE_LABELS: Readonly<Record<IdleCause, string>> = {
   launches: 'host launches',
   memoryCap: 'memory cap',
   noWork: 'no work',
-  runtime: 'runtime: gaps between ops, jitter',
+  runtime: 'runtime gaps and jitter',
 };
 
 /** Nanoseconds by cause. */

@@ -59,7 +59,7 @@ interface Book {
 
 const codesOf = (names: readonly MemoryClass[]): readonly number[] => names.map((name) => MEMORY_CLASS[name]);
 const ADAPTER_STATE = codesOf(['adapters', 'gradients', 'optimizer']);
-const RESIDENT = codesOf(['baseWeights', 'context']);
+const RESIDENT = codesOf(['baseWeights', 'context', 'quantization', 'allocator']);
 
 const bookOf = (trace: Trace, { index }: Chains, device: number): Book => {
   const { memory, spans } = trace;

@@ -1,6 +1,7 @@
 import { benchBubbles } from './bubbles.ts';
 import { benchEfficiency } from './efficiency.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
+import { benchIdleCauses } from './idle-causes.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchParity } from './parity.ts';
 import { benchPlanMemory } from './plan-memory.ts';
@@ -18,6 +19,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   parity: benchParity,
   prediction: benchPrediction,
   efficiency: benchEfficiency,
+  'idle-causes': benchIdleCauses,
   executor: benchExecutorSpeed,
 };
 

@@ -12,7 +12,7 @@ const ITERATIONS = 200;
 const MEAN_TOKENS = 1000;
 
 /** Lognormal tokens with the given σ of the log, drawn once per (adapter, iteration, index). */
-const drawTokens = (sigma: number, seed: number): ((adapter: number, iteration: number, index: number) => number) => {
+export const drawTokens = (sigma: number, seed: number): ((adapter: number, iteration: number, index: number) => number) => {
   const random = xoroshiro128plus(seed);
   const normal = (): number =>
     Math.sqrt(-2 * Math.log(1 - uniformFloat64(random))) * Math.cos(2 * Math.PI * uniformFloat64(random));

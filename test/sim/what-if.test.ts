@@ -19,7 +19,7 @@ const whatIfOf = (setting: Setting): readonly WhatIf[] => {
   return whatIf({ plan: plan.right, cost: request.cost, cluster: request.cluster, request });
 };
 
-const without = (setting: Setting, cause: IdleCause): number | null => whatIfOf(setting).find((each) => each.cause === cause)!.makespanNs;
+const without = (setting: Setting, cause: IdleCause): number | null => whatIfOf(setting).find(({ causes }) => causes.includes(cause))!.makespanNs;
 
 const LORAPP = { devices: 4, microbatches: 4, adapters: 4, iterations: 20, type: 'lorapp' } as const;
 
@@ -81,8 +81,8 @@ describe('what if', () => {
   it('says nothing about plans for a plan whose workload is not known', () => {
     const cost = constantCost({ forwardNs: 10, backwardNs: 20, transferNs: 5 });
     const plan = smallPlan(['0F0 0SEND_F0 0RECV_B0 0B0', '1RECV_F0 1F0 1B0 1SEND_B0'], { microbatches: 1 });
-    const causes = whatIf({ plan, cost, cluster: constantCluster(2), request: null });
-    expect(causes.map(({ cause, makespanNs: ns }) => [cause, ns])).toEqual([
+    const changes = whatIf({ plan, cost, cluster: constantCluster(2), request: null });
+    expect(changes.map(({ causes, makespanNs: ns }) => [...causes, ns])).toEqual([
       ['communication', 60],
       ['unequalLengths', 70],
       ['unequalStages', 70],
@@ -110,7 +110,7 @@ describe('a run repeated from its trace', () => {
     const trace = traceOf(plan, constantCost({ forwardNs: 10, backwardNs: 20, collectiveBytes: 8 }), constantCluster(2));
     const { asItRan } = repeatTrace(trace);
     expect(makespanNs(traceOf(asItRan.plan, asItRan.cost, asItRan.cluster))).toBe(makespanNs(trace));
-    expect(whatIfTrace(trace).changes.find(({ cause }) => cause === 'communication')!.makespanNs).toBe(30);
+    expect(whatIfTrace(trace).changes.find(({ causes }) => causes.includes('communication'))!.makespanNs).toBe(30);
   });
 
   it('is shorter without the gaps between its ops', () => {
