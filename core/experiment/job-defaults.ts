@@ -13,7 +13,23 @@ const ALTERNATIVES: readonly (readonly (readonly string[])[])[] = [
 /** Objects that make sense as a whole only. */
 const WHOLE: readonly string[] = ['lengths'];
 
+/** Keys that only some types of adapters and optimizers have: a job of another type does without the defaults' ones. */
+const KEYS_OF_TYPE: Readonly<Record<string, readonly string[]>> = {
+  lora: ['alpha'],
+  rslora: ['alpha'],
+  dora: ['alpha'],
+  vera: ['projectionSeed', 'initialScale'],
+  adamw: ['beta1', 'beta2', 'epsilon'],
+  sgd: ['momentum'],
+};
+
+const isOfAnotherType = (key: string, type: unknown): boolean => {
+  const own = typeof type === 'string' && Object.hasOwn(KEYS_OF_TYPE, type) ? KEYS_OF_TYPE[type]! : null;
+  return own !== null && !own.includes(key) && Object.values(KEYS_OF_TYPE).some((keys) => keys.includes(key));
+};
+
 const isExcluded = (key: string, own: Readonly<Record<string, unknown>>): boolean =>
+  isOfAnotherType(key, own.type) ||
   ALTERNATIVES.some((sets) =>
     sets.some((set) => set.includes(key) && sets.some((other) => other !== set && other.some((name) => name in own))),
   );

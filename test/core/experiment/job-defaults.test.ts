@@ -28,6 +28,16 @@ describe('defaults', () => {
     });
   });
 
+  it('keep to themselves what another type of adapter or optimizer does not have', () => {
+    const defaults = { ...job, name: undefined, adapter: { rank: 4, alpha: 16 }, optimizer: { learningRate: 0.1, beta1: 0.8 } };
+    const other = { name: 'b', adapter: { type: 'vera', rank: 8 }, optimizer: { type: 'sgd', momentum: 0.9 } };
+    const [first, second] = read({ ...minimal, defaults, jobs: [{ name: 'a', optimizer: { type: 'adamw' } }, other] }).jobs;
+    expect([first!.adapter, first!.optimizer]).toMatchObject([{ alpha: 16 }, { beta1: 0.8 }]);
+    expect([second!.adapter, second!.optimizer]).toMatchObject([{ type: 'vera', rank: 8 }, { type: 'sgd', learningRate: 0.1, momentum: 0.9 }]);
+    const own = { name: 'a', optimizer: { type: 'sgd', beta2: 0.9 } };
+    expect(problemsOf({ ...minimal, defaults, jobs: [own] })[0]).toContain('jobs[0].optimizer.beta2: unknown key');
+  });
+
   it('do not mix two distributions', () => {
     const uniform = { type: 'uniform', minimum: 1, maximum: 2 };
     expect(
