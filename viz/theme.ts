@@ -1,5 +1,6 @@
 import { interpolateLab, lab } from 'd3';
 import { MEMORY_CLASSES, type MemoryClass } from '../core/cost-model.ts';
+import { IDLE_CAUSES, type IdleCause } from '../core/explain/cause.ts';
 
 /** Colours of one adapter: the tint says forward, the full colour backward. */
 export interface AdapterColours {
@@ -27,6 +28,8 @@ export interface Theme {
   /** Adapter a has the colours a modulo length. */
   readonly adapters: readonly AdapterColours[];
   readonly memory: Readonly<Record<MemoryClass, string>>;
+  /** Shades of bubbles, paler than any op. */
+  readonly causes: Readonly<Record<IdleCause, string>>;
 }
 
 /**
@@ -80,6 +83,18 @@ export const LIGHT: Theme = {
     quantization: '#c98a3d',
     allocator: '#e3c9a2',
   },
+  causes: {
+    fillDrain: '#cdd6e2',
+    ownStep: '#f3b9b4',
+    otherStep: '#ded3b8',
+    unequalLengths: '#d9c9ee',
+    unequalStages: '#b9d8ef',
+    communication: '#b5e2d0',
+    launches: '#e9e4a2',
+    memoryCap: '#efb6d8',
+    noWork: '#e6e9ed',
+    runtime: '#d3c2ad',
+  },
 };
 
 export const DARK: Theme = {
@@ -105,6 +120,18 @@ export const DARK: Theme = {
     quantization: '#b57a34',
     allocator: '#7d6340',
   },
+  causes: {
+    fillDrain: '#39465a',
+    ownStep: '#6b3430',
+    otherStep: '#55503c',
+    unequalLengths: '#4d3c66',
+    unequalStages: '#2a4f69',
+    communication: '#27563f',
+    launches: '#56521f',
+    memoryCap: '#662f52',
+    noWork: '#20252c',
+    runtime: '#4f4233',
+  },
 };
 
 export type ThemeName = 'light' | 'dark';
@@ -120,6 +147,7 @@ export const themeVariables = (theme: Theme): string =>
       ({ tint, main, onMain }, a) => `--tint-${a}:${tint};--main-${a}:${main};--on-main-${a}:${onMain}`,
     ),
     ...MEMORY_CLASSES.map((name) => `--memory-${name}:${theme.memory[name]}`),
+    ...IDLE_CAUSES.map((name) => `--cause-${name}:${theme.causes[name]}`),
   ].join(';');
 
 const variable = (name: string): string => `var(--${name})`;
@@ -136,6 +164,7 @@ export const PAGE_THEME: Theme = {
     MemoryClass,
     string
   >,
+  causes: Object.fromEntries(IDLE_CAUSES.map((name) => [name, variable(`cause-${name}`)])) as Record<IdleCause, string>,
 };
 
 export const colourOfAdapter = (theme: Theme, adapter: number): AdapterColours =>

@@ -1,11 +1,12 @@
 /** Markup of timelines in a page: legends, tools and the canvases that viz/page draws on. Every name in it is text. */
+import type { IdleCause } from '../core/explain/cause.ts';
 import { memoryLegend } from './memory/memory-legend.ts';
 import type { LabelledTrace } from './report.ts';
 import { escapeText } from './surface/escape.ts';
 import { createSvgSurface } from './surface/svg-surface.ts';
 import { PAGE_THEME } from './theme.ts';
 import { COLOUR_BY, type ColourBy } from './timeline/colour-by.ts';
-import { adapterLegend, kindLegend, type LegendItem } from './timeline/legend.ts';
+import { adapterLegend, causeLegend, kindLegend, type LegendItem } from './timeline/legend.ts';
 
 const swatch = ({ drawSwatch }: LegendItem): string => {
   const surface = createSvgSurface();
@@ -25,12 +26,18 @@ const adapterButton = (item: LegendItem, adapter: number): string =>
 export const quiet = (text: string): string => (text === '' ? '' : `<p class="quiet">${escapeText(text)}</p>`);
 
 /** What the colours and shades of the timelines mean. */
-export const legendsMarkup = (traces: readonly LabelledTrace[], colourBy: ColourBy): string => {
+export const legendsMarkup = (
+  traces: readonly LabelledTrace[],
+  colourBy: ColourBy,
+  causes: readonly IdleCause[] = [],
+): string => {
   const all = traces.map(({ trace }) => trace);
   const [first] = all;
   if (first === undefined) return '';
   const adapters = legend('Adapters', adapterLegend(first.plan.adapters, PAGE_THEME).map(adapterButton));
-  return `${colourBy === 'adapter' ? adapters : ''}${legend('Kinds of work', kindLegend(all, PAGE_THEME, colourBy).map(plainItem))}`;
+  const kinds = legend('Kinds of work', kindLegend(all, PAGE_THEME, colourBy).map(plainItem));
+  const bubbles = causes.length === 0 ? '' : legend('Causes of bubbles', causeLegend(causes, PAGE_THEME).map(plainItem));
+  return `${colourBy === 'adapter' ? adapters : ''}${kinds}${bubbles}`;
 };
 
 const canvas = (view: 'timeline' | 'memory', trace: number, label: string): string =>
@@ -77,6 +84,11 @@ const colourChoice = `<label>Colours: <select data-action="colour">${COLOUR_BY.m
   (by) => `<option value="${by}">${COLOUR_LABELS[by]}</option>`,
 ).join('')}</select></label>`;
 
+const SWITCHES = [
+  ['bubbles', 'bubbles by cause'],
+  ['critical', 'critical path'],
+].map(([name, label]) => `<label><input type="checkbox" data-action="${name}"> ${label}</label>`);
+
 const saveButton = ({ label }: LabelledTrace, t: number): string =>
   `<button type="button" data-save="${t}">Save ${escapeText(label.toLowerCase())} SVG</button>`;
 
@@ -93,6 +105,7 @@ export const timelineSection = (traces: readonly LabelledTrace[]): string =>
 <button type="button" data-action="in">Zoom in</button><button type="button" data-action="out">Zoom out</button>
 <button type="button" data-action="whole">Whole run</button>
 ${colourChoice}
+${SWITCHES.join('\n')}
 <span class="saves">${saveMarkup(traces)}</span>
 <button type="button" data-action="theme">Light or dark</button></div>
 <p class="quiet" id="timeline-help">${HELP}</p>

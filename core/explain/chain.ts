@@ -78,6 +78,12 @@ const codeOf = ({ kind, hop }: Source): SourceCode => ({ kind: KIND[kind], hop }
 const INPUT_CODES = OP_KINDS.map((kind) => INPUTS[kind].map(codeOf));
 const PEER_CODES = OP_KINDS.map((kind) => (PEERS[kind] === undefined ? null : codeOf(PEERS[kind])));
 
+/** Rows of the same microbatch whose results a span needs; none for what works for no microbatch. */
+export const inputRows = ({ spans }: Trace, index: SpanIndex, row: number): number[] => {
+  const [stage, operand] = [spans.stage[row]!, spans.operand[row]!];
+  return INPUT_CODES[spans.kind[row]!]!.map(({ kind, hop }) => index.rowOf(kind, stage + hop, operand)).filter((input) => input >= 0);
+};
+
 export const findChains = (trace: Trace): Chains => {
   const index = indexSpans(trace);
   const expectedNs = expectedTimes(trace, index);
@@ -142,7 +148,7 @@ const lastHold = (timing: Timing, row: number): Hold => {
   const kind = spans.kind[row]!;
   const [stage, operand] = [spans.stage[row]!, spans.operand[row]!];
   offer(index.previous[row]!, false);
-  for (const { kind: source, hop } of INPUT_CODES[kind]!) offer(index.rowOf(source, stage + hop, operand), true);
+  for (const input of inputRows(timing.trace, index, row)) offer(input, true);
   const peer = PEER_CODES[kind] ?? null;
   const peerRow = peer === null ? -1 : index.rowOf(peer.kind, stage + peer.hop, operand);
   if (peerRow >= 0) offer(index.previous[peerRow]!, false);

@@ -144,6 +144,26 @@ describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
     await page.context().close();
   });
 
+  test('shades bubbles by cause, draws what an op depends on, and fades what is not critical', async () => {
+    const { page, faults } = await open();
+    const plain = await picture(page);
+    await page.getByLabel('bubbles by cause').check();
+    await settle(page);
+    const shaded = await picture(page);
+    expect(shaded).not.toBe(plain);
+    expect(await page.getByRole('list', { name: 'Causes of bubbles' }).innerText()).toContain('waiting for its own step');
+    await page.getByLabel('critical path').check();
+    await settle(page);
+    expect(await picture(page)).not.toBe(shaded);
+    expect(await page.locator('.causes').innerText()).toMatch(/waiting for its own step[^]*%[^]*0\.0%/);
+    await page.locator('.chart').focus();
+    await page.keyboard.press('n');
+    await settle(page);
+    await keepScreenshot(page, 'playground-explained');
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
   test('can be used by keyboard alone', async () => {
     const { page, faults } = await open();
     await page.keyboard.press('Tab');
@@ -178,7 +198,7 @@ describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
 
   test('has a landmark or a name for every part', async () => {
     const { page } = await open();
-    for (const name of ['What is this?', 'Experiment', 'Result', 'Timeline']) {
+    for (const name of ['What is this?', 'Experiment', 'Result', 'Timeline', 'Why devices wait']) {
       expect(await page.getByRole('region', { name, exact: true }).count()).toBe(1);
     }
     expect(await page.getByRole('main').count()).toBe(1);

@@ -1,10 +1,14 @@
 import { drawMemory } from '../memory/draw-memory.ts';
 import { layoutMemory, type MemoryMarks } from '../memory/memory-marks.ts';
+import { criticalRows } from '../../core/explain/critical-path.ts';
+import type { Trace } from '../../core/trace/trace.ts';
 import type { LabelledTrace } from '../report.ts';
 import { THEMES, type ThemeName } from '../theme.ts';
 import { figuresMarkup } from '../timeline-markup.ts';
 import type { ColourBy } from '../timeline/colour-by.ts';
-import { drawTimeline } from '../timeline/draw-timeline.ts';
+import { layoutBubbles, type Bubbles } from '../timeline/bubbles.ts';
+import { dependenciesOf } from '../timeline/dependencies.ts';
+import { drawTimeline, type Overlays } from '../timeline/draw-timeline.ts';
 import type { Frame } from '../timeline/frame.ts';
 import { gutterWidth } from '../timeline/gutter.ts';
 import { chooseMarks, layoutMarks, type TimelineMarks } from '../timeline/marks.ts';
@@ -23,6 +27,21 @@ export interface TraceView {
   readonly memoryCanvas: HTMLCanvasElement | null;
 }
 
+/** A span of one of the traces. */
+export interface Place {
+  readonly view: number;
+  readonly span: number;
+}
+
+/** What the reader has switched on beside the ops themselves. */
+export interface ChartSettings {
+  readonly colourBy: ColourBy;
+  /** Shades idle time by cause. */
+  readonly bubbles: boolean;
+  /** Fades what is not on the critical path. */
+  readonly critical: boolean;
+}
+
 /** All timelines and memory curves of the page on their common time axis. */
 export interface Chart {
   readonly element: HTMLElement;
@@ -32,18 +51,34 @@ export interface Chart {
   readonly frame: () => Frame;
   /** Shows other traces in the place of those before; what is kept of those is let go. */
   readonly show: (traces: readonly LabelledTrace[]) => void;
-  /** Fades everything that is no part of the work; null shows all. Passing attention gives way to what is kept. */
-  readonly point: (work: Work | null) => void;
+  /**
+   * Fades everything that is no part of the work, and draws what the span at a place depends on; null shows all. Passing
+   * attention gives way to what is kept.
+   */
+  readonly point: (work: Work | null, place?: Place | null) => void;
   /** Keeps the highlight when attention passes on. */
-  readonly keep: (work: Work | null) => void;
+  readonly keep: (work: Work | null, place?: Place | null) => void;
   readonly kept: () => Work | null;
-  readonly setColours: (colourBy: ColourBy) => void;
+  readonly settings: () => ChartSettings;
+  readonly change: (settings: Partial<ChartSettings>) => void;
+  /** Bubbles of a trace by cause, when they are shown. */
+  readonly bubblesOf: (view: number) => Bubbles | null;
   readonly theme: () => ThemeName;
   readonly setTheme: (theme: ThemeName) => void;
 }
 
 /** What the chart's element tells its surroundings: other traces or colours, another kept work, picture or theme. */
 export type ChartEvent = 'show' | 'keep' | 'draw' | 'theme';
+
+/** What the reader looks at. */
+interface Attention {
+  readonly work: Work | null;
+  readonly place: Place | null;
+}
+
+const NOTHING: Attention = { work: null, place: null };
+
+const isSamePlace = (a: Place | null, b: Place | null): boolean => a?.view === b?.view && a?.span === b?.span;
 
 /** Room for half of the last label of the time axis. */
 const RIGHT_MARGIN = 14;
@@ -58,19 +93,28 @@ const viewOf = (root: HTMLElement, { trace }: LabelledTrace, t: number, colourBy
   };
 };
 
-const chosenIn = (views: readonly TraceView[], work: Work | null): readonly (TimelineMarks | null)[] =>
-  views.map(({ marks }) => (work === null ? null : chooseMarks(marks, (span) => isPartOf(marks.trace, span, work))));
+/** Spans that stay when everything else fades, by trace; null where nothing fades. */
+const chosenIn = (views: readonly TraceView[], work: Work | null, critical: boolean): readonly (TimelineMarks | null)[] =>
+  views.map(({ marks }) => {
+    if (work !== null) return chooseMarks(marks, (span) => isPartOf(marks.trace, span, work));
+    return critical ? chooseMarks(marks, isCritical(marks.trace)) : null;
+  });
+
+const isCritical = (trace: Trace): ((span: number) => boolean) => {
+  const rows = new Set(criticalRows(trace));
+  return (span) => rows.has(span);
+};
 
 const endOf = (views: readonly TraceView[]): number => Math.max(1, ...views.map(({ memory }) => memory.endNs));
 
 const panelsOf = (
   { marks, memory, timelineCanvas, memoryCanvas }: TraceView,
-  highlight: () => TimelineMarks | null,
+  overlays: () => Overlays,
 ): readonly Panel[] => [
   {
     canvas: timelineCanvas,
     height: marks.height,
-    draw: (plot) => drawTimeline(plot, marks, highlight()),
+    draw: (plot) => drawTimeline(plot, marks, overlays()),
   },
   ...(memoryCanvas === null ? [] : [memoryPanel(memoryCanvas, memory)]),
 ];
@@ -93,11 +137,12 @@ export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart 
   let views: readonly TraceView[] = [];
   let panels: readonly Panel[] = [];
   let theme = firstTheme;
-  let colourBy: ColourBy = 'adapter';
-  let pointed: Work | null = null;
-  let kept: Work | null = null;
-  let shown: Work | null = null;
-  let highlights: readonly (TimelineMarks | null)[] = [];
+  let settings: ChartSettings = { colourBy: 'adapter', bubbles: false, critical: false };
+  let pointed: Attention = NOTHING;
+  let kept: Attention = NOTHING;
+  let shown: Attention = NOTHING;
+  let overlays: readonly Overlays[] = [];
+  const bubbles = new Map<Trace, Bubbles>();
 
   const tell = (event: ChartEvent): boolean => element.dispatchEvent(new Event(event));
   const painter = createPainter((panel) => paintPanel(panel, frame(), THEMES[theme]));
@@ -117,16 +162,32 @@ export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart 
     const { left, width } = frame();
     zoom.resize(left, width);
   };
-  const highlight = (): void => {
-    const work = pointed ?? kept;
-    if (isSameWork(work, shown)) return;
-    shown = work;
-    highlights = chosenIn(views, work);
+  const bubblesOf = (v: number): Bubbles | null => {
+    const trace = views[v]?.marks.trace;
+    if (trace === undefined || !settings.bubbles) return null;
+    const known = bubbles.get(trace) ?? layoutBubbles(trace);
+    bubbles.set(trace, known);
+    return known;
+  };
+  const overlay = (): void => {
+    const { work, place } = shown;
+    const chosen = chosenIn(views, work, settings.critical);
+    overlays = views.map(({ marks }, v) => ({
+      highlight: chosen[v] ?? null,
+      bubbles: bubblesOf(v),
+      arrows: place?.view === v ? dependenciesOf(marks.trace, place.span) : [],
+    }));
+  };
+  const attend = (): void => {
+    const next = pointed.work === null ? kept : pointed;
+    if (isSameWork(next.work, shown.work) && isSamePlace(next.place, shown.place)) return;
+    shown = next;
+    overlay();
     redraw();
   };
-  /** Makes panels of the views; highlights are read when the panels are drawn. */
+  /** Makes panels of the views; overlays are read when the panels are drawn. */
   const arrange = (): void => {
-    panels = [axisPanel(element), ...views.flatMap((view, v) => panelsOf(view, () => highlights[v] ?? null))];
+    panels = [axisPanel(element), ...views.flatMap((view, v) => panelsOf(view, () => overlays[v] ?? {}))];
     for (const panel of panels) sizePanel(panel);
   };
   new ResizeObserver(() => {
@@ -136,9 +197,10 @@ export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart 
   const show = (next: readonly LabelledTrace[]): void => {
     traces = next;
     element.innerHTML = figuresMarkup(next);
-    views = next.map((trace, t) => viewOf(element, trace, t, colourBy));
-    pointed = kept = shown = null;
-    highlights = [];
+    views = next.map((trace, t) => viewOf(element, trace, t, settings.colourBy));
+    pointed = kept = shown = NOTHING;
+    bubbles.clear();
+    overlay();
     arrange();
     zoom.setWhole(endOf(views));
     tell('show');
@@ -153,24 +215,26 @@ export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart 
     zoom,
     frame,
     show,
-    point: (work) => {
-      pointed = work;
-      highlight();
+    point: (work, place = null) => {
+      pointed = { work, place };
+      attend();
     },
-    keep: (work) => {
-      kept = work;
+    keep: (work, place = null) => {
+      kept = { work, place };
       tell('keep');
-      highlight();
+      attend();
     },
-    kept: () => kept,
-    setColours: (by) => {
-      colourBy = by;
-      views = views.map((view) => ({ ...view, marks: { ...view.marks, colourBy } }));
-      highlights = chosenIn(views, shown);
+    kept: () => kept.work,
+    settings: () => settings,
+    change: (changed) => {
+      settings = { ...settings, ...changed };
+      views = views.map((view) => ({ ...view, marks: { ...view.marks, colourBy: settings.colourBy } }));
+      overlay();
       arrange();
       tell('show');
       redraw();
     },
+    bubblesOf,
     theme: () => theme,
     setTheme: (name) => {
       theme = name;

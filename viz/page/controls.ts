@@ -3,6 +3,7 @@ import type { ThemeName } from '../theme.ts';
 import { timelineSvg } from '../timeline-svg.ts';
 import { isSameWork, type Work } from '../timeline/work.ts';
 import { legendsMarkup, saveMarkup } from '../timeline-markup.ts';
+import { causesIn } from '../timeline/bubbles.ts';
 import type { ColourBy } from '../timeline/colour-by.ts';
 import type { Chart } from './chart.ts';
 import { saveText } from './save-text.ts';
@@ -47,8 +48,8 @@ const bindLegends = (chart: Chart, legends: HTMLElement): void => {
   });
   chart.element.addEventListener('keep', markKept);
   chart.element.addEventListener('show', () => {
-    const colourBy = chart.views()[0]?.marks.colourBy ?? 'adapter';
-    legends.innerHTML = legendsMarkup(chart.traces(), colourBy);
+    const bubbles = chart.views().flatMap((_, v) => chart.bubblesOf(v) ?? []);
+    legends.innerHTML = legendsMarkup(chart.traces(), chart.settings().colourBy, causesIn(bubbles));
     markKept();
   });
 };
@@ -73,7 +74,11 @@ export const bindControls = (chart: Chart, section: HTMLElement): void => {
     if (save !== undefined) saveSvg(chart.traces()[Number(save)]!);
   });
   const colours = toolbar.querySelector<HTMLSelectElement>('select[data-action=colour]')!;
-  colours.addEventListener('change', () => chart.setColours(colours.value as ColourBy));
+  colours.addEventListener('change', () => chart.change({ colourBy: colours.value as ColourBy }));
+  for (const name of ['bubbles', 'critical'] as const) {
+    const box = toolbar.querySelector<HTMLInputElement>(`input[data-action=${name}]`)!;
+    box.addEventListener('change', () => chart.change({ [name]: box.checked }));
+  }
   bindLegends(chart, section.querySelector<HTMLElement>('.legends')!);
   chart.element.addEventListener('show', () => (saves.innerHTML = saveMarkup(chart.traces())));
   darkScheme().addEventListener('change', () => chart.setTheme(currentTheme()));

@@ -2,15 +2,9 @@ import { describeSpan } from '../timeline/describe-span.ts';
 import { clampX, xOf } from '../timeline/frame.ts';
 import { firstSpan, rowOf, spanBeside, spanInNextRow } from '../timeline/pick.ts';
 import { workOf } from '../timeline/work.ts';
-import type { Chart } from './chart.ts';
+import type { Chart, Place } from './chart.ts';
 import { PANEL_MARGIN } from './panel.ts';
 import type { Tooltip } from './tooltip.ts';
-
-/** The op that the keyboard stands on. */
-interface Place {
-  readonly view: number;
-  readonly span: number;
-}
 
 const PAN_SHARE = 0.2;
 const ZOOM_FACTOR = 1.6;
@@ -35,7 +29,7 @@ const showPlace = (chart: Chart, tooltip: Tooltip, place: Place): void => {
   const box = timelineCanvas.getBoundingClientRect();
   const frame = chart.frame();
   const x = clampX(frame, xOf(frame, spans.startNs[place.span]!));
-  chart.keep(workOf(marks.trace, place.span));
+  chart.keep(workOf(marks.trace, place.span), place);
   const top = box.top + PANEL_MARGIN + row.y;
   tooltip.show(describeSpan(marks.trace, place.span), { x: box.left + x, top, bottom: top + row.height });
 };

@@ -1,31 +1,45 @@
+import { STREAM } from '../../core/plan/op.ts';
 import { timeAt } from '../timeline/frame.ts';
+import { bubbleAt } from '../timeline/bubbles.ts';
+import { describeBubble } from '../timeline/describe-bubble.ts';
 import { describeSpan, type Description } from '../timeline/describe-span.ts';
 import { pickSpan } from '../timeline/pick.ts';
 import { isSameWork, workOf, type Work } from '../timeline/work.ts';
 import { describeMemory } from '../memory/describe-memory.ts';
-import type { Chart } from './chart.ts';
+import type { Chart, Place } from './chart.ts';
 import { PANEL_MARGIN } from './panel.ts';
 import type { Tooltip } from './tooltip.ts';
 
 /** What lies under the pointer. */
 interface Target {
   readonly work: Work | null;
+  readonly place: Place | null;
   readonly description: Description;
 }
+
+/** The bubble at a point, when bubbles are shown. */
+const bubbleTarget = (chart: Chart, view: number, timeNs: number, y: number): Target | null => {
+  const { marks } = chart.views()[view]!;
+  const row = marks.rows.find(({ row: each }) => each.stream === STREAM.compute && y >= each.y && y < each.y + each.height)?.row;
+  const bubbles = chart.bubblesOf(view);
+  const gap = row === undefined || bubbles === null ? null : bubbleAt(bubbles, row.device, timeNs);
+  return gap === null ? null : { work: null, place: null, description: describeBubble(marks.trace, gap) };
+};
 
 const targetAt = (chart: Chart, event: PointerEvent | MouseEvent): Target | null => {
   const { offsetX: x, target } = event;
   const y = event.offsetY - PANEL_MARGIN;
   const frame = chart.frame();
   if (x < frame.left) return null;
-  for (const { marks, memory, timelineCanvas, memoryCanvas } of chart.views()) {
+  for (const [view, { marks, memory, timelineCanvas, memoryCanvas }] of chart.views().entries()) {
     if (target === timelineCanvas) {
       const span = pickSpan(marks, frame, x, y);
-      return span === null ? null : { work: workOf(marks.trace, span), description: describeSpan(marks.trace, span) };
+      if (span === null) return bubbleTarget(chart, view, timeAt(frame, x), y);
+      return { work: workOf(marks.trace, span), place: { view, span }, description: describeSpan(marks.trace, span) };
     }
     if (target === memoryCanvas) {
       const description = describeMemory(memory, y, timeAt(frame, x));
-      return description === null ? null : { work: null, description };
+      return description === null ? null : { work: null, place: null, description };
     }
   }
   return null;
@@ -50,7 +64,7 @@ export const bindPointer = (chart: Chart, tooltip: Tooltip): void => {
     chart.element.classList.toggle('dragging', dragging);
     moveCursor(chart, event.clientX);
     const found = dragging ? null : targetAt(chart, event);
-    chart.point(found?.work ?? null);
+    chart.point(found?.work ?? null, found?.place ?? null);
     if (found === null) tooltip.hide();
     else tooltip.show(found.description, { x: event.clientX, top: event.clientY, bottom: event.clientY });
   });
@@ -61,7 +75,8 @@ export const bindPointer = (chart: Chart, tooltip: Tooltip): void => {
     tooltip.hide();
   });
   chart.element.addEventListener('click', (event) => {
-    const work = targetAt(chart, event)?.work ?? null;
-    chart.keep(isSameWork(work, chart.kept()) ? null : work);
+    const { work, place } = targetAt(chart, event) ?? { work: null, place: null };
+    if (isSameWork(work, chart.kept())) chart.keep(null);
+    else chart.keep(work, place);
   });
 };

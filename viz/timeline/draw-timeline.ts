@@ -1,6 +1,9 @@
 import { STREAM } from '../../core/plan/op.ts';
 import type { TimeWindow } from '../../core/trace/metrics.ts';
 import { centredBaseline } from '../surface/surface.ts';
+import { drawBubbles, type Bubbles } from './bubbles.ts';
+import type { Dependency } from './dependencies.ts';
+import { drawArrows } from './draw-arrows.ts';
 import { drawSpans } from './draw-spans.ts';
 import { clampX, xOf, type Frame } from './frame.ts';
 import { drawRowName } from './gutter.ts';
@@ -37,18 +40,29 @@ const drawEmpty = ({ surface, frame, theme }: Plot, { height }: TimelineMarks): 
   surface.text((frame.left + frame.width) / 2, centredBaseline(height / 2, style.size), EMPTY_MESSAGE, style);
 };
 
-/**
- * Draws the rows of a timeline from y = 0 to the marks' height. With a highlight, which has the same rows and some of
- * their spans, every other span fades.
- */
-export const drawTimeline = (plot: Plot, marks: TimelineMarks, highlight: TimelineMarks | null = null): void => {
+/** What is drawn over and under the spans besides them. */
+export interface Overlays {
+  /** The same rows with some of their spans: every other span fades. */
+  readonly highlight?: TimelineMarks | null;
+  /** Idle time shaded by cause. */
+  readonly bubbles?: Bubbles | null;
+  readonly arrows?: readonly Dependency[];
+}
+
+/** Draws the rows of a timeline from y = 0 to the marks' height. */
+export const drawTimeline = (plot: Plot, marks: TimelineMarks, overlays: Overlays = {}): void => {
+  const { highlight = null, bubbles = null, arrows = [] } = overlays;
   if (marks.trace.spans.length === 0) return drawEmpty(plot, marks);
   drawTracks(plot, marks);
+  if (bubbles !== null) {
+    for (const { row } of marks.rows) if (row.stream === STREAM.compute) drawBubbles(plot, bubbles, row);
+  }
   drawGrid(plot, 0, marks.height);
   if (highlight === null) drawSpans(plot, marks);
   else {
     plot.surface.fade(FADED, () => drawSpans(plot, marks));
     drawSpans(plot, highlight);
   }
+  drawArrows(plot, marks, arrows);
   for (const { row } of marks.rows) drawRowName(plot, marks.trace, row);
 };

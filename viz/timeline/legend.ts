@@ -1,3 +1,4 @@
+import { CAUSE_LABELS, type IdleCause } from '../../core/explain/cause.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { centredBaseline, type Surface } from '../surface/surface.ts';
 import { HATCH_WIDTH, hatchData } from '../surface/hatch.ts';
@@ -95,6 +96,10 @@ export const kindLegend = (
     { label: 'idle (bubble)', drawSwatch: boxSwatch(theme.idle) },
   ];
 };
+
+/** Causes of idle time by their shade. */
+export const causeLegend = (causes: readonly IdleCause[], theme: Theme): readonly LegendItem[] =>
+  causes.map((cause) => ({ label: CAUSE_LABELS[cause], drawSwatch: boxSwatch(theme.causes[cause]) }));
 
 /** Where an item's swatch begins, and as much of its label as the width allows. */
 interface LegendPlace {

@@ -1,4 +1,5 @@
 import type { Problems } from '../../../core/problem.ts';
+import type { DeviceIdle, IdleSplit } from '../../../core/explain/idle.ts';
 import type { TraceSummary } from '../../../core/trace/summary.ts';
 import type { Trace } from '../../../core/trace/trace.ts';
 import type { Refusal } from './plan-setup.ts';
@@ -17,6 +18,14 @@ export interface Run {
   readonly label: string;
   readonly trace: Trace;
   readonly summary: TraceSummary;
+  readonly idle: IdleTotals;
+}
+
+/** Idle time by cause without the single stretches, of which there may be very many. */
+export interface IdleTotals {
+  readonly windowNs: number;
+  readonly devices: readonly DeviceIdle[];
+  readonly total: IdleSplit['total'];
 }
 
 /** A schedule that was asked for: what it did, or why it did nothing. */

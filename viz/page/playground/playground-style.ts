@@ -1,5 +1,14 @@
+import { CAUSE_STYLE } from './bubbles-markup.ts';
+
 /** What the playground adds to the report's style sheet. */
 export const PLAYGROUND_STYLE = `
+${CAUSE_STYLE}
+.swatch{display:inline-block;width:14px;height:11px;margin-right:7px;border:1px solid var(--grid)}
+.causes small{display:block;margin-left:21px;color:var(--muted);font-size:12px}
+.bars figure{margin:0 0 6px}
+.bars figcaption{font-size:12.5px;color:var(--muted)}
+.bars figure svg{display:block;width:100%;max-width:720px;height:12px}
+.causes :is(th,td){white-space:normal}
 header,main,footer{max-width:1800px}
 h2{margin-top:24px}
 .story-text{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:0 32px;max-width:1300px}
@@ -32,5 +41,5 @@ h2{margin-top:24px}
 [aria-invalid=true]{border-color:var(--alarm);outline:1px solid var(--alarm)}
 .comparison{font-weight:600}
 .comparison:empty{display:none}
-.stale .chart,.stale .metrics,.stale .comparison,.stale .bubbles{opacity:.55}
+.stale .chart,.stale .metrics,.stale .comparison,.stale :is(.bars,.causes){opacity:.55}
 `;

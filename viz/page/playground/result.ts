@@ -3,6 +3,7 @@ import type { Chart } from '../chart.ts';
 import type { SetupForm } from './form.ts';
 import type { Outcome, Run } from './messages.ts';
 import type { ReadTrace } from './open-traces.ts';
+import { barsMarkup, causesMarkup } from './bubbles-markup.ts';
 import { comparisonText, metricsMarkup, subtitleOf } from './results-markup.ts';
 import type { Setup } from './setup.ts';
 
@@ -41,6 +42,8 @@ export const createResult = (root: HTMLElement, chart: Chart): Result => {
   };
   const showRuns = (runs: readonly Run[]): void => {
     find('.metrics').innerHTML = metricsMarkup(runs);
+    find('.bars').innerHTML = barsMarkup(runs);
+    find('.causes').innerHTML = causesMarkup(runs);
     find('.comparison').textContent = comparisonText(runs);
     chart.show(runs.map((run) => ({ label: run.label, subtitle: subtitleOf(run), trace: run.trace })));
   };

@@ -1,20 +1,26 @@
 /** Planning, simulating and reading happen here, so that the page answers while they go on. */
 import * as E from 'fp-ts/lib/Either.js';
+import { splitIdle } from '../../../core/explain/idle.ts';
 import { formatExperiment } from '../../../core/experiment/format.ts';
 import { formatPlanFile } from '../../../core/experiment/plan-file-text.ts';
 import { formatChromeTrace } from '../../../core/trace/chrome-trace.ts';
 import { readChromeTrace } from '../../../core/trace/read-chrome-trace.ts';
 import { summarize } from '../../../core/trace/summary.ts';
+import type { Trace } from '../../../core/trace/trace.ts';
 import type { Answer, FileKind, Numbered, Outcome, Request, Run } from './messages.ts';
 import { planSetup, type Planned } from './plan-setup.ts';
 import { variantsOf, type Setup } from './setup.ts';
 import { buffersOf } from './transfer.ts';
 
+const runOf = (label: string, trace: Trace): Run => {
+  const { windowNs, devices, total } = splitIdle(trace);
+  return { label, trace, summary: summarize(trace), idle: { windowNs, devices, total } };
+};
+
 const outcomeOf = (setup: Setup, label: string): Outcome => {
   const result = planSetup(setup, label);
   if (E.isLeft(result)) return { kind: 'refused', label, refusal: result.left };
-  const { trace } = result.right;
-  return { kind: 'ran', label, trace, summary: summarize(trace) };
+  return { kind: 'ran', ...runOf(label, result.right.trace) };
 };
 
 const FORMATS: Readonly<Record<FileKind, (planned: Planned) => string>> = {
@@ -26,8 +32,7 @@ const FORMATS: Readonly<Record<FileKind, (planned: Planned) => string>> = {
 const readRun = (name: string, text: string): Answer => {
   const trace = readChromeTrace(text);
   if (E.isLeft(trace)) return { kind: 'unreadable', problems: trace.left };
-  const run: Run = { label: name, trace: trace.right, summary: summarize(trace.right) };
-  return { kind: 'read', run };
+  return { kind: 'read', run: runOf(name, trace.right) };
 };
 
 const answer = (request: Request): Answer => {
