@@ -6,6 +6,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
 import { readText } from '../../exec/run/open-experiment.ts';
 import { onInterruption } from '../../exec/run/interruption.ts';
+import { codeIdentity } from '../../experiments/sweep/code-identity.ts';
 import { expandSweep } from '../../experiments/sweep/expand.ts';
 import { openJournal, type Journal } from '../../experiments/sweep/journal.ts';
 import { readSweep } from '../../experiments/sweep/read-sweep.ts';
@@ -58,7 +59,7 @@ const openSweep = (path: string, { out }: SweepFlags): TE.TaskEither<Failure, Op
     TE.mapLeft(badFiles),
     TE.bindTo('sweep'),
     TE.bind('points', ({ sweep }) =>
-      TE.fromEither(pipe(expandSweep(sweep, { code: provenance().commit ?? 'unknown' }), E.mapLeft((problems) => badInput(path, problems)))),
+      TE.fromEither(pipe(expandSweep(sweep, { code: codeIdentity() }), E.mapLeft((problems) => badInput(path, problems)))),
     ),
     TE.chainFirst(() => prepareFolder(folder)),
     TE.bind('journal', () => TE.fromEither(pipe(openJournal(journalFile), E.mapLeft((problems) => badInput(journalFile, problems))))),
