@@ -49,6 +49,21 @@ describe('mlora simulate', () => {
     expect(Object.keys(summary.jobs[0]!)).toEqual(['name', 'completionSeconds']);
   });
 
+  test('says on the error stream which products were never measured, and still predicts', async () => {
+    const name = await experiment('large.yaml', SMALL.replace('length: 128', 'length: 4096').replace('model: TinyLlama-1.1B', 'model: Llama-2-7B\nprecision: bf16\nattention: flash'));
+    const { code, stdout, stderr } = await runCli(['simulate', name, '--json'], folder);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toHaveProperty('makespanSeconds');
+    expect(stderr).toMatch(/^mlora: extrapolated: RTX A6000: products of 8192 tokens run at the rate measured for 4096/m);
+  });
+
+  test('refuses a profile with missing and impossible figures, all at once', async () => {
+    await writeFile(join(folder, 'profile.json'), JSON.stringify({ kind: 'roofline', name: 'x', memoryEfficiency: { value: -1, origin: 'guess', source: 's' } }));
+    const { code, stderr } = await runCli(['simulate', 'small.yaml', '--profile', 'profile.json'], folder);
+    expect(code).toBe(2);
+    for (const part of ['memoryEfficiency.value: is -1', 'launch: is missing', 'gemmEfficiency: is missing']) expect(stderr).toContain(part);
+  });
+
   test('gives the same figures for an experiment and for its printed plan', async () => {
     const plan = await runCli(['plan', 'small.yaml'], folder);
     await writeFile(join(folder, 'plan.json'), plan.stdout);
