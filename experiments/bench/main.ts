@@ -3,6 +3,7 @@ import { benchEfficiency } from './efficiency.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
 import { benchIdleCauses } from './idle-causes.ts';
 import { benchIsolation } from './isolation.ts';
+import { benchPage } from './page.ts';
 import { benchParity } from './parity.ts';
 import { benchPlanMemory } from './plan-memory.ts';
 import { benchPrediction } from './prediction.ts';
@@ -21,6 +22,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   efficiency: benchEfficiency,
   'idle-causes': benchIdleCauses,
   executor: benchExecutorSpeed,
+  page: benchPage,
 };
 
 const names = process.argv.slice(2);

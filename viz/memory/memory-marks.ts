@@ -1,6 +1,6 @@
-import { bisectRight } from 'd3';
+import { bisectLeft, bisectRight } from 'd3';
 import type { Trace } from '../../core/trace/trace.ts';
-import { xOf, type Frame } from '../timeline/frame.ts';
+import { timeAt, xOf, type Frame } from '../timeline/frame.ts';
 import { layoutBands, type MemoryBand } from './bands.ts';
 import { byteScale, type ByteScale } from './byte-scale.ts';
 
@@ -39,17 +39,16 @@ export const thinSteps = ({ timeNs, tops }: MemoryBand, frame: Frame): readonly 
   const total = tops.at(-1)!;
   const first = Math.max(0, bisectRight(timeNs, frame.startNs) - 1);
   const end = bisectRight(timeNs, frame.endNs);
-  const pixelOf = (step: number): number => Math.floor(xOf(frame, timeNs[step]!));
   const kept: number[] = [];
   for (let step = first; step < end;) {
-    const pixel = pixelOf(step);
+    const pixel = Math.floor(xOf(frame, timeNs[step]!));
+    // Found by halving: a long run has hundreds of steps in a pixel.
+    const next = Math.max(step + 1, bisectLeft(timeNs, timeAt(frame, pixel + 1), step, end));
     let highest = step;
-    while (step < end && pixelOf(step) === pixel) {
-      if (total[step]! > total[highest]!) highest = step;
-      step++;
-    }
+    for (let other = step + 1; other < next; other++) if (total[other]! > total[highest]!) highest = other;
     kept.push(highest);
-    if (highest !== step - 1) kept.push(step - 1);
+    if (highest !== next - 1) kept.push(next - 1);
+    step = next;
   }
   return kept;
 };

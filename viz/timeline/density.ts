@@ -11,7 +11,7 @@ const SPANS_PER_COLUMN = 32;
 const COLUMN_PIXELS = { least: 4, most: 16 } as const;
 
 /** Boxes lower than this many pixels do not show: the next colour takes their share over, so that the sum is right. */
-const LOWEST_BOX = 0.25;
+const LOWEST_BOX = 0.75;
 
 /** Bins of the time shares that a column has at least: the fewer, the rougher its edges. */
 const BINS_PER_COLUMN = 3;

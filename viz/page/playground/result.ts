@@ -29,10 +29,15 @@ const problemsOf = (outcomes: readonly Outcome[]): readonly Problem[] => {
   return [...new Map(all.map((each) => [`${each.path} ${each.message}`, each])).values()];
 };
 
-/** Time from the latest edit to the first frame with its picture, for whoever measures the page. */
-const measureEdit = (): void => {
-  if (performance.getEntriesByName('edit', 'mark').length === 0) return;
-  requestAnimationFrame(() => setTimeout(() => performance.measure('edit-to-picture', 'edit')));
+/** Times from an edit and from its answer to the first frame with the picture, for whoever measures the page. */
+const measurePicture = (): void => {
+  const marked = (name: string): boolean => performance.getEntriesByName(name, 'mark').length > 0;
+  requestAnimationFrame(() =>
+    setTimeout(() => {
+      if (marked('edit')) performance.measure('edit-to-picture', 'edit');
+      performance.measure('answer-to-picture', 'answer');
+    }),
+  );
 };
 
 export const createResult = (root: HTMLElement, chart: Chart): Result => {
@@ -54,6 +59,7 @@ export const createResult = (root: HTMLElement, chart: Chart): Result => {
   return {
     say,
     showOutcomes: (form, setup, outcomes) => {
+      performance.mark('answer');
       const runs = outcomes.filter(ran);
       const problems = problemsOf(outcomes);
       form.showProblems(problems);
@@ -63,7 +69,7 @@ export const createResult = (root: HTMLElement, chart: Chart): Result => {
       offerDownloads(runs);
       showRuns(runs);
       say(`Planned and simulated ${setup.jobs.length === 1 ? 'one adapter' : `${setup.jobs.length} adapters`} with ${setup.model} on ${setup.cluster}.`);
-      measureEdit();
+      measurePicture();
     },
     showRead: (traces) => {
       const runs = traces.flatMap((each) => (each.kind === 'read' ? [each.run] : []));
