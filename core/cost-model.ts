@@ -17,6 +17,8 @@ export interface CollectiveCost {
   readonly bytes: number;
   /** Library calls that it stands for; each pays the latency. */
   readonly calls: number;
+  /** Held on each device while it runs, beside what it gathers; absent: nothing. */
+  readonly bufferBytes?: number;
 }
 
 /**
@@ -51,8 +53,8 @@ export interface CostModel {
   readonly step: (stage: number, adapter: number) => ComputeCost;
   readonly microbatchCollective: (kind: MicrobatchCollectiveKind, stage: number, shape: MicrobatchShape) => CollectiveCost;
   readonly gradientCollective: (kind: GradientCollectiveKind, stage: number, adapter: number) => CollectiveCost;
-  /** Bytes that travel between two neighbouring stages, the same in both directions. */
-  readonly transferBytes: (shape: MicrobatchShape) => number;
+  /** Bytes that travel between a stage and the one after it in its pipeline, the same in both directions. */
+  readonly transferBytes: (stage: number, shape: MicrobatchShape) => number;
   /** Saved for the backward of a microbatch from the start of its forward to the end of its backward. */
   readonly activationBytes: (stage: number, shape: MicrobatchShape) => number;
   /** Alive only while an op of that kind runs. */

@@ -58,7 +58,7 @@ export const analyticCost = (options: AnalyticCostOptions): CostModel => {
     gradientCollective: (kind, stage, adapter) => gradientCollective(stages[stage]!.setting, contents[stage]!, kind, adapter),
     gatheredBytes: (stage) => baseWeightBytes(stages[stage]!.setting, contents[stage]!),
     step: (stage, adapter) => stages[stage]!.step(adapter),
-    transferBytes: (shape) => transferBytes(setting, shape),
+    transferBytes: (_stage, shape) => transferBytes(setting, shape),
     activationBytes: (stage, shape) => savedBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),
     transientBytes: (stage, shape) => temporaryBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),
     residentBytes: (stage) => ({

@@ -68,8 +68,10 @@ const costOf = ({ spans, plan }: Trace, { shapes }: Plan, timeOf: RowTimes): Cos
   for (let row = 0; row < spans.length; row++) {
     if (spans.stream[row] === STREAM.host) continue;
     const kind = spans.kind[row]!;
-    if (spans.stream[row] === STREAM.receive) means.add(['transfer', spans.operand[row]!], timeOf(row));
-    else means.add([kind, spans.stage[row]!, spans.operand[row]!], timeOf(row));
+    const stage = spans.stage[row]!;
+    if (kind === KIND.receiveForward) means.add(['transfer', stage - 1, spans.operand[row]!], timeOf(row));
+    else if (kind === KIND.receiveBackward) means.add(['transfer', stage, spans.operand[row]!], timeOf(row));
+    else means.add([kind, stage, spans.operand[row]!], timeOf(row));
   }
   const compute = (kind: number, stage: number, operand: number) => ({ deviceNs: means.of([kind, stage, operand]), launchNs: 0 });
   const pass = (kind: number) => (stage: number, shape: MicrobatchShape) => compute(kind, stage, numbers.get(shape)!);
@@ -87,7 +89,7 @@ const costOf = ({ spans, plan }: Trace, { shapes }: Plan, timeOf: RowTimes): Cos
     step: (stage, adapter) => compute(KIND.step, stage, adapter),
     microbatchCollective: (kind, stage, shape) => collective(KIND[kind], stage, numbers.get(shape)!),
     gradientCollective: (kind, stage, adapter) => collective(KIND[kind], stage, adapter),
-    transferBytes: (shape) => means.of(['transfer', numbers.get(shape)!]),
+    transferBytes: (stage, shape) => means.of(['transfer', stage, numbers.get(shape)!]),
   };
 };
 

@@ -7,11 +7,12 @@ import type { Turn } from './plan-writer.ts';
 export interface LorappProblem {
   readonly workload: Workload;
   readonly groups: readonly Group[];
-  readonly stageCount: number;
+  /** Device of each stage; stages of one device share its time and memory. */
+  readonly deviceOfStage: readonly number[];
   readonly cost: CostModel;
   /** Time of an undisturbed transfer between neighbouring stages. */
   readonly transferNs: (fromStage: number, toStage: number, bytes: number) => number;
-  /** Bytes each stage has for saved activations and transients; Infinity where memory is no limit. */
+  /** Bytes each device has for saved activations and transients; Infinity where memory is no limit. */
   readonly memoryBudgets: readonly number[];
   readonly order: '1f1b' | 'gpipe';
   readonly release: 'staggered' | 'greedy';
@@ -41,18 +42,21 @@ export interface GroupState {
   readyNs: number;
   /** Backwards the round still needs, per stage. */
   pendingBackwards: number[];
-  /** Time of the round's microbatches at their slowest stage, one after another; 0 until the first round is numbered. */
+  /** Time of the round's microbatches at their slowest device, one after another; 0 until the first round is numbered. */
   workNs: number;
   /** Time one round needs from its first forward to its last backward when alone. */
   latencyNs: number;
 }
 
-export interface StageState {
-  /** End of the stage's last op. */
+export interface DeviceState {
+  /** End of the device's last op. */
   freeNs: number;
   heldBytes: number;
   /** The largest transient of the shapes that have entered so far. */
   transientBytes: number;
+}
+
+export interface StageState {
   forwards: InFlight[];
   backwards: InFlight[];
   /** GPipe order, last stage: forwards done whose round is not complete. */
@@ -62,6 +66,7 @@ export interface StageState {
 /** Everything in flight: plain data, so that planning can stop at any time and go on later, elsewhere. */
 export interface LorappState {
   groups: GroupState[];
+  devices: DeviceState[];
   stages: StageState[];
   inFlight: number;
   /** Staggered release: the next microbatch enters no earlier. */
@@ -90,7 +95,7 @@ export const beginRound = (state: GroupState, problem: LorappProblem, turns: Tur
   state.released = 0;
   state.numbers = [];
   state.readyNs = readyNs;
-  state.pendingBackwards = Array.from({ length: problem.stageCount }, () => state.microbatches);
+  state.pendingBackwards = problem.deviceOfStage.map(() => state.microbatches);
 };
 
 const startGroup = (problem: LorappProblem, group: Group): GroupState => {
@@ -112,14 +117,8 @@ const startGroup = (problem: LorappProblem, group: Group): GroupState => {
 /** The state before anything has entered the pipeline. */
 export const startLorapp = (problem: LorappProblem): LorappState => ({
   groups: problem.groups.map((group) => startGroup(problem, group)),
-  stages: Array.from({ length: problem.stageCount }, () => ({
-    freeNs: 0,
-    heldBytes: 0,
-    transientBytes: 0,
-    forwards: [],
-    backwards: [],
-    waiting: [],
-  })),
+  devices: problem.memoryBudgets.map(() => ({ freeNs: 0, heldBytes: 0, transientBytes: 0 })),
+  stages: problem.deviceOfStage.map(() => ({ forwards: [], backwards: [], waiting: [] })),
   inFlight: 0,
   dueNs: 0,
   lastGroup: -1,

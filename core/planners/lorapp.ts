@@ -6,10 +6,10 @@
  * in GPipe order). That alone bunches adapters up and misses the paper's bubble formula, so microbatches are *released*
  * into the pipeline at staggered, periodic times: with equal work adapter a enters at a·P/L, where the period P is
  * max(D + N − 1, L·N)·(T_f + T_b). Unequal work generalises this: microbatches enter one slot (their time at the
- * slowest stage) apart, and after each round a pad spreads what the longest round alone would leave idle.
+ * slowest device) apart, and after each round a pad spreads what the longest round alone would leave idle.
  */
 import { memoizeShapeCosts, opNs, type ShapeCost } from '../shape-costs.ts';
-import { beginRound, nextTurns, type GroupState, type InFlight, type LorappProblem, type LorappState, type StageState } from './lorapp-state.ts';
+import { beginRound, nextTurns, type DeviceState, type GroupState, type InFlight, type LorappProblem, type LorappState, type StageState } from './lorapp-state.ts';
 import type { PlanWriter } from './plan-writer.ts';
 
 /** The op a stage would start next. */
@@ -36,7 +36,7 @@ export const extendLorapp = (
   writer: PlanWriter,
   horizonNs = Infinity,
 ): LorappState => {
-  const costOf = memoizeShapeCosts(problem.cost, problem.stageCount, writer.microbatches.shapes);
+  const costOf = memoizeShapeCosts(problem.cost, problem.deviceOfStage.length, writer.microbatches.shapes);
   const run: Run = { problem, state: structuredClone(state), writer, costOf };
   for (;;) {
     const next = earliestChoice(run);
@@ -51,16 +51,27 @@ export const isComplete = (state: LorappState): boolean =>
 
 const earliestChoice = (run: Run): { stage: number; choice: Choice } | null => {
   let best: { stage: number; choice: Choice } | null = null;
-  for (let stage = 0; stage < run.problem.stageCount; stage++) {
+  const { deviceOfStage, order } = run.problem;
+  // Of stages that share a device and could start together, the later one goes first: what is nearly through frees memory.
+  const goesFirst = (stage: number, choice: Choice, other: { stage: number; choice: Choice }): boolean =>
+    choice.startNs < other.choice.startNs ||
+    (choice.startNs === other.choice.startNs &&
+      deviceOfStage[stage] === deviceOfStage[other.stage] &&
+      !isPreferred(order, other.choice, choice));
+  for (let stage = 0; stage < deviceOfStage.length; stage++) {
     const choice = chooseOp(run, stage);
-    if (choice !== null && (best === null || choice.startNs < best.choice.startNs)) best = { stage, choice };
+    if (choice !== null && (best === null || goesFirst(stage, choice, best))) best = { stage, choice };
   }
   return best;
 };
 
+/** Whether a device in this order would rather do `one` than `other`. */
+const isPreferred = (order: LorappProblem['order'], one: Choice, other: Choice): boolean =>
+  (order === '1f1b') === (one.kind === 'backward') && (one.kind === 'backward') !== (other.kind === 'backward');
+
 const chooseOp = (run: Run, stage: number): Choice | null => {
-  const { freeNs, backwards } = run.state.stages[stage]!;
-  const head = backwards[0];
+  const { freeNs } = deviceAt(run, stage);
+  const head = run.state.stages[stage]!.backwards[0];
   const backward: Choice | null =
     head === undefined ? null : { startNs: Math.max(freeNs, head.readyNs), kind: 'backward', group: head.group };
   const forward = stage === 0 ? chooseRelease(run) : chooseForward(run, stage);
@@ -69,18 +80,19 @@ const chooseOp = (run: Run, stage: number): Choice | null => {
   return first.startNs <= second.startNs ? first : second;
 };
 
+const deviceAt = ({ problem, state }: Pick<Run, 'problem' | 'state'>, stage: number): DeviceState => state.devices[problem.deviceOfStage[stage]!]!;
+
 const fits = (run: Run, stage: number, shape: number): boolean => {
-  const { heldBytes, transientBytes } = run.state.stages[stage]!;
+  const { heldBytes, transientBytes } = deviceAt(run, stage);
   const costs = run.costOf(shape);
   const peakBytes = heldBytes + costs.activationBytes[stage]! + Math.max(transientBytes, costs.transientBytes[stage]!);
-  return peakBytes <= run.problem.memoryBudgets[stage]!;
+  return peakBytes <= run.problem.memoryBudgets[run.problem.deviceOfStage[stage]!]!;
 };
 
 const chooseForward = (run: Run, stage: number): Choice | null => {
-  const { freeNs, forwards } = run.state.stages[stage]!;
-  const head = forwards[0];
+  const head = run.state.stages[stage]!.forwards[0];
   if (head === undefined || !fits(run, stage, head.shape)) return null;
-  return { startNs: Math.max(freeNs, head.readyNs), kind: 'forward', group: head.group };
+  return { startNs: Math.max(deviceAt(run, stage).freeNs, head.readyNs), kind: 'forward', group: head.group };
 };
 
 /** Which group's next microbatch enters the pipeline, and when: groups take turns among those that can start first. */
@@ -88,7 +100,7 @@ const chooseRelease = (run: Run): Choice | null => {
   const { problem, state } = run;
   const staggered = problem.release === 'staggered';
   if (state.inFlight >= inFlightLimit(problem)) return null;
-  const earliestNs = Math.max(state.stages[0]!.freeNs, staggered ? state.dueNs : 0);
+  const earliestNs = Math.max(deviceAt(run, 0).freeNs, staggered ? state.dueNs : 0);
   let best: Choice | null = null;
   for (let turn = 1; turn <= state.groups.length; turn++) {
     const group = (state.lastGroup + turn) % state.groups.length;
@@ -103,8 +115,8 @@ const chooseRelease = (run: Run): Choice | null => {
   return best !== null && fits(run, 0, nextShape(run, best.group)) ? best : null;
 };
 
-const inFlightLimit = ({ order, extraInFlight, stageCount }: LorappProblem): number =>
-  order === 'gpipe' || extraInFlight === 'auto' ? Infinity : stageCount + extraInFlight;
+const inFlightLimit = ({ order, extraInFlight, deviceOfStage }: LorappProblem): number =>
+  order === 'gpipe' || extraInFlight === 'auto' ? Infinity : deviceOfStage.length + extraInFlight;
 
 /** Shape of the microbatch a group would release next; a round's microbatches get their numbers when it is first asked. */
 const nextShape = (run: Run, group: number): number => {
@@ -113,14 +125,21 @@ const nextShape = (run: Run, group: number): number => {
   return run.writer.microbatches.shapeOf(round.numbers[round.released]!);
 };
 
-const numberRound = ({ writer, costOf }: Run, group: number, round: GroupState): void => {
+const numberRound = ({ problem, writer, costOf }: Run, group: number, round: GroupState): void => {
   for (let index = 0; index < round.microbatches; index++) {
     round.numbers.push(writer.addMicrobatch(group, round.turns, index));
   }
   const costs = round.numbers.map((microbatch) => costOf(writer.microbatches.shapeOf(microbatch)));
   const last = costs[costs.length - 1]!;
-  round.workNs = costs.reduce((sum, { slotNs }) => sum + slotNs, 0);
-  round.latencyNs = round.workNs - last.slotNs + last.pathNs;
+  round.workNs = costs.reduce((sum, each) => sum + slotNs(problem, each), 0);
+  round.latencyNs = round.workNs - slotNs(problem, last) + last.pathNs;
+};
+
+/** Forward plus backward at the slowest device: a microbatch can follow another no faster. */
+const slotNs = ({ deviceOfStage, memoryBudgets }: LorappProblem, { forwardNs, backwardNs }: ShapeCost): number => {
+  const busyNs = memoryBudgets.map(() => 0);
+  for (const [stage, device] of deviceOfStage.entries()) busyNs[device]! += forwardNs[stage]! + backwardNs[stage]!;
+  return Math.max(...busyNs);
 };
 
 const perform = (run: Run, stage: number, choice: Choice): void => {
@@ -147,10 +166,10 @@ const release = (run: Run, { group, startNs }: Choice): void => {
 };
 
 /** Moves the time the next microbatch is due: one slot on, and the pad once a round has entered. */
-const spaceReleases = ({ state, costOf }: Run, round: GroupState, shape: number, startNs: number): void => {
+const spaceReleases = ({ problem, state, costOf }: Run, round: GroupState, shape: number, startNs: number): void => {
   // Delayed releases keep their place in the rhythm and are caught up; an empty pipeline starts a new rhythm.
   if (state.inFlight === 1) state.dueNs = Math.max(state.dueNs, startNs);
-  state.dueNs += costOf(shape).slotNs;
+  state.dueNs += slotNs(problem, costOf(shape));
   if (round.released === round.microbatches) state.dueNs += padNs(state.groups);
 };
 
@@ -167,14 +186,14 @@ const padNs = (groups: readonly GroupState[]): number => {
 const forward = (run: Run, stage: number, entry: InFlight, startNs: number): void => {
   const { state, problem, writer, costOf } = run;
   const costs = costOf(entry.shape);
-  const here = state.stages[stage]!;
+  const here = deviceAt(run, stage);
   const round = state.groups[entry.group]!;
-  writer.forward(stage, entry.microbatch, round.turns, entry.index);
+  writer.forward(stage, entry.microbatch, round.turns);
   here.heldBytes += costs.activationBytes[stage]!;
   here.transientBytes = Math.max(here.transientBytes, costs.transientBytes[stage]!);
   here.freeNs = entry.readyNs = startNs + costs.forwardNs[stage]!;
-  if (stage + 1 === problem.stageCount) return turnAround(problem.order, here, round, entry);
-  entry.readyNs += problem.transferNs(stage, stage + 1, costs.transferBytes);
+  if (stage + 1 === problem.deviceOfStage.length) return turnAround(problem.order, state.stages[stage]!, round, entry);
+  entry.readyNs += problem.transferNs(stage, stage + 1, costs.transferBytes[stage]!);
   state.stages[stage + 1]!.forwards.push(entry);
 };
 
@@ -193,14 +212,14 @@ const turnAround = (order: LorappProblem['order'], last: StageState, round: Grou
 
 const backward = (run: Run, stage: number, startNs: number): void => {
   const { problem, state, writer, costOf } = run;
-  const here = state.stages[stage]!;
-  const entry = here.backwards.shift()!;
+  const here = deviceAt(run, stage);
+  const entry = state.stages[stage]!.backwards.shift()!;
   const costs = costOf(entry.shape);
   writer.backward(stage, entry.microbatch);
   here.heldBytes -= costs.activationBytes[stage]!;
   here.freeNs = entry.readyNs = startNs + costs.backwardNs[stage]!;
   if (stage > 0) {
-    entry.readyNs += problem.transferNs(stage, stage - 1, costs.transferBytes);
+    entry.readyNs += problem.transferNs(stage, stage - 1, costs.transferBytes[stage - 1]!);
     state.stages[stage - 1]!.backwards.push(entry);
   } else state.inFlight--;
   const round = state.groups[entry.group]!;
@@ -211,7 +230,7 @@ const backward = (run: Run, stage: number, startNs: number): void => {
 /** The steps that end a round on a stage; the first stage is the last to get there, and the next round may enter. */
 const finishRound = ({ problem, state, writer }: Run, stage: number, group: number): void => {
   const round = state.groups[group]!;
-  const here = state.stages[stage]!;
+  const here = deviceAt({ problem, state }, stage);
   writer.step(stage, round.turns);
   for (const { adapter } of round.turns) here.freeNs += opNs(problem.cost.step(stage, adapter));
   if (stage > 0) return;

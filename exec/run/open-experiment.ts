@@ -118,10 +118,10 @@ const NO_FILES: FileSizes = {
 
 /** Sizes of the rows of jobs in the order training takes them. */
 export const sizesOf = (trainJobs: readonly TrainJob[]): FileSizes => {
-  const sources = new Map(trainJobs.map((trainJob) => [trainJob.job.name, trainingSource(trainJob)]));
   const rowsOf = new Map(trainJobs.map(({ job, rows }): [string, JobRows] => [job.name, rows]));
   return {
     rowCount: ({ name }: Job) => rowsOf.get(name)!.training.length,
-    part: ({ name }, iteration, index) => sources.get(name)!.part(iteration, index),
+    part: (job, { batchSize, microbatches }) =>
+      trainingSource(createTrainJob({ ...job, batchSize }, rowsOf.get(job.name)!, microbatches)).part,
   };
 };

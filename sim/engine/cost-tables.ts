@@ -32,7 +32,7 @@ export interface CostTables {
   /** By stage · shapeCount + shape. */
   readonly activationBytes: Float64Array;
   readonly activationRoundingBytes: Float64Array;
-  /** By shape. */
+  /** Across the boundary behind a stage, by stage · shapeCount + shape. */
   readonly transferBytes: Float64Array;
   /** By stage · adapterCount + adapter. */
   readonly adapterBytes: Float64Array;
@@ -77,7 +77,7 @@ export const tabulateCosts = (plan: Plan, cost: CostModel): CostTables => {
     transientBytes: column(),
     activationBytes: new Float64Array(passRows),
     activationRoundingBytes: new Float64Array(passRows),
-    transferBytes: Float64Array.from(plan.shapes, (shape) => checked(cost.transferBytes(shape), 'transfer')),
+    transferBytes: new Float64Array(passRows),
     adapterBytes: new Float64Array(zeroRow - stepRow),
     gradientBytes: new Float64Array(zeroRow - stepRow),
     optimizerBytes: new Float64Array(zeroRow - stepRow),
@@ -115,6 +115,7 @@ const fillShape = (
   }
   tables.activationBytes[row] = checked(cost.activationBytes(stage, shape), 'activations');
   tables.activationRoundingBytes[row] = checked(cost.rounding?.activationBytes(stage, shape) ?? 0, 'rounding of activations');
+  tables.transferBytes[row] = checked(cost.transferBytes(stage, shape), 'transfer');
 };
 
 const fillAdapter = (tables: CostTables, cost: CostModel, stage: number, adapter: number): void => {
@@ -187,3 +188,7 @@ export const costRow = (tables: CostTables, kind: number, stage: number, operand
       return tables.zeroRow;
   }
 };
+
+/** Bytes of a microbatch across the boundary between two neighbouring stages. */
+export const boundaryBytes = ({ transferBytes, shapeCount, shapeOf }: CostTables, stage: number, neighbour: number, microbatch: number): number =>
+  transferBytes[Math.min(stage, neighbour) * shapeCount + shapeOf[microbatch]!]!;

@@ -3,7 +3,7 @@ import { MEMORY_CLASS, MEMORY_CLASSES, residentBytesOf, type CostModel } from '.
 import { KIND, STREAM } from '../../core/plan/op.ts';
 import { opAt } from '../../core/plan/plan.ts';
 import { formatOp } from '../../core/plan/text.ts';
-import { costRow } from './cost-tables.ts';
+import { boundaryBytes, costRow } from './cost-tables.ts';
 import { programOf, STREAM_COUNT, streamId, type Engine } from './engine.ts';
 import { changeHeld, missingBytes } from './ledger.ts';
 
@@ -106,7 +106,7 @@ const crossingBytes = (engine: Engine, microbatch: number, stage: number, neighb
   const { deviceOfStage, costs } = engine;
   if (neighbour < 0) return 0;
   if (deviceOfStage[stage] === deviceOfStage[neighbour]) return 0;
-  return costs.transferBytes[costs.shapeOf[microbatch]!]!;
+  return boundaryBytes(costs, stage, neighbour, microbatch);
 };
 
 /**

@@ -60,7 +60,7 @@ describe('the workload of an experiment', () => {
     const experiment = read({ ...minimal, jobs: [{ ...job, data, epochs: 2 }] });
     const { adapters } = workloadOf(experiment, {
       rowCount: () => 10,
-      part: ({ name }, iteration, index) => ({ rows: name.length, tokens: iteration, squaredTokens: index }),
+      part: ({ name }) => (iteration, index) => ({ rows: name.length, tokens: iteration, squaredTokens: index }),
     });
     expect(adapters[0]!.iterations).toBe(3);
     expect(adapters[0]!.part(5, 1)).toEqual({ rows: 1, tokens: 5, squaredTokens: 1 });

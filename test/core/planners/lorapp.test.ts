@@ -22,7 +22,7 @@ const problemOf = (setting: Setting): LorappProblem => {
   return {
     workload: work,
     groups: work.adapters.map((_, adapter) => [adapter]),
-    stageCount: setting.stages,
+    deviceOfStage: oneLayerStages(setting.stages).map(({ device }) => device),
     cost: unitCost({ forwardNs: setting.forwardNs ?? 100, backwardNs: setting.backwardNs ?? 100, activationBytes: 1 }),
     transferNs: () => 0,
     memoryBudgets: oneLayerStages(setting.stages).map(() => Infinity),
@@ -34,7 +34,8 @@ const problemOf = (setting: Setting): LorappProblem => {
 };
 
 const planWhole = (problem: LorappProblem): Plan => {
-  const { stageCount, workload: work } = problem;
+  const { workload: work } = problem;
+  const stageCount = problem.deviceOfStage.length;
   const writer = createPlanWriter(work, deviceNames(stageCount), oneLayerStages(stageCount));
   const end = extendLorapp(problem, startLorapp(problem), writer);
   expect(isComplete(end)).toBe(true);
@@ -169,7 +170,7 @@ describe('LoRAPP', () => {
     fc.assert(
       fc.property(settings, fc.integer({ min: 1, max: 2000 }), (drawn, pieceNs) => {
         const problem = problemOf(settingOf(drawn));
-        const writer = createPlanWriter(problem.workload, deviceNames(problem.stageCount), oneLayerStages(problem.stageCount));
+        const writer = createPlanWriter(problem.workload, deviceNames(problem.deviceOfStage.length), oneLayerStages(problem.deviceOfStage.length));
         let state = startLorapp(problem);
         for (let horizonNs = pieceNs; !isComplete(state); horizonNs += pieceNs) {
           state = extendLorapp(problem, JSON.parse(JSON.stringify(state)) as typeof state, writer, horizonNs);
