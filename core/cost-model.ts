@@ -1,5 +1,6 @@
 import type { GradientCollectiveKind, MicrobatchCollectiveKind } from './plan/op.ts';
-import type { MicrobatchShape } from './plan/plan.ts';
+import { pipelineOf } from './plan/pipelines.ts';
+import type { MicrobatchShape, StagePlacement } from './plan/plan.ts';
 
 /** What one compute op costs on its device. */
 export interface ComputeCost {
@@ -61,7 +62,7 @@ export interface CostModel {
   readonly transientBytes: (stage: number, shape: MicrobatchShape) => { readonly forward: number; readonly backward: number };
   /**
    * Held from the start to the end of the run: frozen weights, the runtime's context and the buffer for dequantised
-   * weights (absent: none). Stages of one device share context and buffer.
+   * weights (absent: none). Stages of one pipeline and device share context and buffer.
    */
   readonly residentBytes: (stage: number) => ResidentBytes;
   /** Frozen weights beyond a device's own shard, from the start of their all-gather to the end of the pass they are for. */
@@ -84,13 +85,24 @@ export interface ResidentBytes {
   readonly quantization?: number;
 }
 
-/** What all stages of one device hold together from start to end. */
-export const residentBytesOf = (cost: CostModel, stages: readonly number[]): Required<ResidentBytes> => {
-  const held = stages.map((stage) => cost.residentBytes(stage));
+/**
+ * What all stages of one device hold together from start to end. A pipeline is a process of its own, whose stages on the
+ * device share context and buffer.
+ */
+export const residentBytesOf = (cost: CostModel, stages: readonly StagePlacement[], device: number): Required<ResidentBytes> => {
+  const own = [...stages.keys()].filter((stage) => stages[stage]!.device === device);
+  const shared = (pick: (held: ResidentBytes) => number): number => {
+    const most = new Map<number, number>();
+    for (const stage of own) {
+      const pipeline = pipelineOf(stages[stage]!);
+      most.set(pipeline, Math.max(most.get(pipeline) ?? 0, pick(cost.residentBytes(stage))));
+    }
+    return [...most.values()].reduce((sum, bytes) => sum + bytes, 0);
+  };
   return {
-    baseWeights: held.reduce((sum, { baseWeights }) => sum + baseWeights, 0),
-    context: Math.max(0, ...held.map(({ context }) => context)),
-    quantization: Math.max(0, ...held.map(({ quantization }) => quantization ?? 0)),
+    baseWeights: own.reduce((sum, stage) => sum + cost.residentBytes(stage).baseWeights, 0),
+    context: shared(({ context }) => context),
+    quantization: shared(({ quantization }) => quantization ?? 0),
   };
 };
 

@@ -1,13 +1,13 @@
 import type { CostModel } from '../core/cost-model.ts';
 import { findChains } from '../core/explain/chain.ts';
 import { isCommunication } from '../core/explain/span-index.ts';
-import { communicatorsOf } from '../core/plan/collectives.ts';
+import { ringPasses } from '../core/cluster/collective-algorithm.ts';
+import { communicatorsOf, isAllReduce } from '../core/plan/collectives.ts';
 import { createProgramBuilder } from '../core/plan/builders.ts';
 import { KIND, STREAM } from '../core/plan/op.ts';
 import type { MicrobatchShape, Plan, Program } from '../core/plan/plan.ts';
 import type { Trace } from '../core/trace/trace.ts';
 import { constantCluster, constantCost } from './constant-cost.ts';
-import { ringOf } from './engine/collective.ts';
 import type { Repeatable } from './what-if.ts';
 
 /** Times of a run's ops, in nanoseconds, by row of its trace. */
@@ -77,7 +77,7 @@ const costOf = ({ spans, plan }: Trace, { shapes }: Plan, timeOf: RowTimes): Cos
   const pass = (kind: number) => (stage: number, shape: MicrobatchShape) => compute(kind, stage, numbers.get(shape)!);
   // Links move a byte a nanosecond, and a ring passes the tensor over each of them more or less than once.
   const collective = (kind: number, stage: number, operand: number) => {
-    const { passes } = ringOf(kind, communicators.members[communicators.of(kind, stage)]!.length);
+    const passes = ringPasses(communicators.members[communicators.of(kind, stage)]!.length, isAllReduce(kind));
     return { bytes: passes === 0 ? 0 : means.of([kind, stage, operand]) / passes, calls: 0 };
   };
   return {

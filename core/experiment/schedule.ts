@@ -1,5 +1,6 @@
 /** Schedules an experiment can choose between, each with its own options. */
 import { assertNever } from '../never.ts';
+import { WHOLE, type Sharing } from '../work/sharing.ts';
 
 export const RECOMPUTE = ['none', 'full', 'auto'] as const;
 /**
@@ -169,5 +170,17 @@ export const pipelineStages = (schedule: Schedule, deviceCount: number): number 
       return 1;
     default:
       return assertNever(schedule);
+  }
+};
+
+/** How the ranks of a schedule share the model's weights. */
+export const sharingOf = (schedule: Schedule, deviceCount: number): Sharing => {
+  switch (schedule.type) {
+    case 'fsdp':
+      return { kind: 'sharded', ranks: deviceCount, unit: schedule.unit, fp32: schedule.gatherFp32 };
+    case 'tensor-parallel':
+      return { kind: 'tensor', ranks: deviceCount, collectives: schedule.collectives };
+    default:
+      return WHOLE;
   }
 };

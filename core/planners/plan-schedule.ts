@@ -168,7 +168,7 @@ const lorappProblem = (request: PlanRequest, schedule: LorappSchedule, transferN
 /** What a device has left beside frozen weights, context and all adapters of the run. */
 const memoryBudget = ({ workload, cluster, stages, cost }: PlanRequest, device: number): number => {
   const own = [...stages.keys()].filter((stage) => stages[stage]!.device === device);
-  const { baseWeights, context, quantization } = residentBytesOf(cost, own);
+  const { baseWeights, context, quantization } = residentBytesOf(cost, stages, device);
   const adapterBytes = own
     .flatMap((stage) => workload.adapters.map((_, adapter) => adapterTotalBytes(cost, stage, adapter)))
     .reduce((sum, bytes) => sum + bytes, 0);

@@ -3,8 +3,8 @@
  * every fall frees the latest block of that size, or as many of the latest as it needs. Real tensors are smaller than
  * these, so this is fragmentation by whole microbatches: what unequal lengths leave behind. Rules of
  * c10/cuda/CUDACachingAllocator: allocations up to 1 MiB share segments of 2 MiB, up to 10 MiB segments of 20 MiB, larger
- * ones get multiples of 2 MiB; the best fitting free block is split unless 1 MiB or less would be left of a large one, and
- * neighbours merge when freed.
+ * ones get multiples of 2 MiB; the best fitting free block is split unless 1 MiB or less would be left of a large one,
+ * neighbours merge when freed, and segments that are free as a whole are given back when a new one would not fit.
  */
 import { MEMORY_CLASS, MEMORY_CLASSES } from '../cost-model.ts';
 import { MEBI } from '../units.ts';
@@ -25,14 +25,16 @@ interface Block {
 }
 
 interface Allocator {
+  readonly capacityBytes: number;
   reservedBytes: number;
+  mostBytes: number;
   readonly free: Set<Block>;
 }
 
-/** Bytes reserved on every device by the end of the trace, the context included: nothing is given back before that. */
+/** The most bytes reserved on every device, the context included. */
 export const reservedBytes = ({ memory, devices }: Trace): number[] => {
-  const pools = devices.map(() => ({
-    allocator: { reservedBytes: 0, free: new Set<Block>() },
+  const pools = devices.map(({ capacityBytes }) => ({
+    allocator: { capacityBytes, reservedBytes: 0, mostBytes: 0, free: new Set<Block>() },
     contextBytes: 0,
     held: new Float64Array(MEMORY_CLASSES.length),
     blocks: MEMORY_CLASSES.map((): Block[] => []),
@@ -46,7 +48,7 @@ export const reservedBytes = ({ memory, devices }: Trace): number[] => {
     else if (change > 0) pool.blocks[memoryClass]!.push(allocate(pool.allocator, change));
     else if (change < 0) free(pool.allocator, pool.blocks[memoryClass]!, -change);
   }
-  return pools.map(({ allocator, contextBytes }) => allocator.reservedBytes + contextBytes);
+  return pools.map(({ allocator, contextBytes }) => allocator.mostBytes + contextBytes);
 };
 
 const allocate = (allocator: Allocator, bytes: number): Block => {
@@ -69,8 +71,19 @@ const bestFit = ({ free: blocks }: Allocator, bytes: number, isSmall: boolean): 
 
 const reserve = (allocator: Allocator, bytes: number, isSmall: boolean): Block => {
   const segment = isSmall ? SMALL_SEGMENT : bytes < MEDIUM ? MEDIUM_SEGMENT : Math.ceil(bytes / GRANULARITY) * GRANULARITY;
+  if (allocator.reservedBytes + segment > allocator.capacityBytes) giveBack(allocator);
   allocator.reservedBytes += segment;
+  allocator.mostBytes = Math.max(allocator.mostBytes, allocator.reservedBytes);
   return { bytes: segment, isFree: false, isSmall, before: null, after: null };
+};
+
+/** Segments none of which is in use. */
+const giveBack = (allocator: Allocator): void => {
+  for (const block of allocator.free) {
+    if (block.before !== null || block.after !== null) continue;
+    allocator.free.delete(block);
+    allocator.reservedBytes -= block.bytes;
+  }
 };
 
 const split = (allocator: Allocator, block: Block, bytes: number): void => {

@@ -42,6 +42,7 @@ export interface CostTables {
   /** By collective row. */
   readonly collectiveBytes: Float64Array;
   readonly collectiveCalls: Float64Array;
+  readonly collectiveBufferBytes: Float64Array;
   /** First collective row of each kind; −1 for a kind that the plan does not have. */
   readonly collectiveStart: Int32Array;
   /** By stage. */
@@ -139,7 +140,7 @@ const checked = (value: number, what: string): number => {
   return Math.round(value);
 };
 
-type CollectiveTables = Pick<CostTables, 'collectiveBytes' | 'collectiveCalls' | 'collectiveStart'>;
+type CollectiveTables = Pick<CostTables, 'collectiveBytes' | 'collectiveCalls' | 'collectiveBufferBytes' | 'collectiveStart'>;
 
 const isCollectiveKind = (kind: OpKind): kind is CollectiveOpKind => streamOf(kind) === 'collective';
 
@@ -147,6 +148,7 @@ const isCollectiveKind = (kind: OpKind): kind is CollectiveOpKind => streamOf(ki
 const tabulateCollectives = (plan: Plan, cost: CostModel, has: (kind: number) => boolean): CollectiveTables => {
   const bytes: number[] = [];
   const calls: number[] = [];
+  const buffers: number[] = [];
   const collectiveStart = new Int32Array(OP_KINDS.length).fill(-1);
   for (const kind of OP_KINDS.filter(isCollectiveKind)) {
     if (!has(KIND[kind])) continue;
@@ -158,9 +160,15 @@ const tabulateCollectives = (plan: Plan, cost: CostModel, has: (kind: number) =>
           : plan.adapters.map((_, adapter) => cost.gradientCollective(kind as GradientCollectiveKind, stage, adapter));
       bytes.push(...costs.map((each) => checked(each.bytes, kind)));
       calls.push(...costs.map((each) => checked(each.calls, kind)));
+      buffers.push(...costs.map((each) => checked(each.bufferBytes ?? 0, kind)));
     }
   }
-  return { collectiveBytes: Float64Array.from(bytes), collectiveCalls: Float64Array.from(calls), collectiveStart };
+  return {
+    collectiveBytes: Float64Array.from(bytes),
+    collectiveCalls: Float64Array.from(calls),
+    collectiveBufferBytes: Float64Array.from(buffers),
+    collectiveStart,
+  };
 };
 
 /** Row of a collective in its tables. */

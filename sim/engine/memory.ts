@@ -7,13 +7,12 @@ import { boundaryBytes, costRow } from './cost-tables.ts';
 import { programOf, STREAM_COUNT, streamId, type Engine } from './engine.ts';
 import { changeHeld, missingBytes } from './ledger.ts';
 
-/** What is there before the first op: frozen weights, one context per device, adapters that are trained but never loaded. */
+/** What is there before the first op: frozen weights, one context per process, adapters that are trained but never loaded. */
 export const holdResident = (engine: Engine, cost: CostModel): void => {
   const { plan } = engine;
   for (const device of plan.devices.keys()) {
     const stream = streamId(device, STREAM.compute);
-    const stages = [...plan.stages.keys()].filter((stage) => engine.deviceOfStage[stage] === device);
-    const { context, baseWeights, quantization } = residentBytesOf(cost, stages);
+    const { context, baseWeights, quantization } = residentBytesOf(cost, plan.stages, device);
     changeMemory(engine, stream, MEMORY_CLASS.context, Math.round(context));
     changeMemory(engine, stream, MEMORY_CLASS.baseWeights, Math.round(baseWeights));
     changeMemory(engine, stream, MEMORY_CLASS.quantization, Math.round(quantization));

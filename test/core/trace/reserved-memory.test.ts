@@ -6,11 +6,12 @@ import { reservedBytes } from '../../../core/trace/reserved-memory.ts';
 import { MEBI } from '../../../core/units.ts';
 import { traceOfLines } from './traces.ts';
 
-/** Reserved MiB after one class holds these MiB one after the other. */
-const reservedMebi = (held: readonly number[], name: keyof typeof MEMORY_CLASS = 'activations'): number =>
-  reservedBytes(
-    traceOfLines(['0F0 0-1000'], held.map((mebi, timeNs) => ({ device: 0, memoryClass: MEMORY_CLASS[name], timeNs, bytes: mebi * MEBI }))),
-  )[0]! / MEBI;
+/** Reserved MiB after one class holds these MiB one after the other on a device of so many MiB. */
+const reservedMebi = (held: readonly number[], name: keyof typeof MEMORY_CLASS = 'activations', capacity = 1000): number => {
+  const changes = held.map((mebi, timeNs) => ({ device: 0, memoryClass: MEMORY_CLASS[name], timeNs, bytes: mebi * MEBI }));
+  const trace = traceOfLines(['0F0 0-1000'], changes);
+  return reservedBytes({ ...trace, devices: trace.devices.map((device) => ({ ...device, capacityBytes: capacity * MEBI })) })[0]! / MEBI;
+};
 
 describe('memory that a caching allocator reserves', () => {
   it('comes in multiples of 2 MiB, at least 20 MiB for medium and 2 MiB for small blocks', () => {
@@ -26,6 +27,11 @@ describe('memory that a caching allocator reserves', () => {
 
   it('stays behind where it is too small for what comes next', () => {
     expect(reservedMebi([100, 0, 120])).toBe(220);
+  });
+
+  it('is given back where a new segment would not fit beside it', () => {
+    expect(reservedMebi([100, 0, 120], 'activations', 200)).toBe(120);
+    expect(reservedMebi([100, 10, 120], 'activations', 200)).toBe(210);
   });
 
   it('merges freed neighbours', () => {
