@@ -1,5 +1,6 @@
 import type { GradientCollectiveKind, MicrobatchCollectiveKind } from './plan/op.ts';
-import type { MicrobatchShape } from './plan/plan.ts';
+import { pipelineOf } from './plan/pipelines.ts';
+import type { MicrobatchShape, StagePlacement } from './plan/plan.ts';
 
 /** What one compute op costs on its device. */
 export interface ComputeCost {
@@ -17,6 +18,8 @@ export interface CollectiveCost {
   readonly bytes: number;
   /** Library calls that it stands for; each pays the latency. */
   readonly calls: number;
+  /** Held on each device while it runs, beside what it gathers; absent: nothing. */
+  readonly bufferBytes?: number;
 }
 
 /**
@@ -51,15 +54,15 @@ export interface CostModel {
   readonly step: (stage: number, adapter: number) => ComputeCost;
   readonly microbatchCollective: (kind: MicrobatchCollectiveKind, stage: number, shape: MicrobatchShape) => CollectiveCost;
   readonly gradientCollective: (kind: GradientCollectiveKind, stage: number, adapter: number) => CollectiveCost;
-  /** Bytes that travel between two neighbouring stages, the same in both directions. */
-  readonly transferBytes: (shape: MicrobatchShape) => number;
+  /** Bytes that travel between a stage and the one after it in its pipeline, the same in both directions. */
+  readonly transferBytes: (stage: number, shape: MicrobatchShape) => number;
   /** Saved for the backward of a microbatch from the start of its forward to the end of its backward. */
   readonly activationBytes: (stage: number, shape: MicrobatchShape) => number;
   /** Alive only while an op of that kind runs. */
   readonly transientBytes: (stage: number, shape: MicrobatchShape) => { readonly forward: number; readonly backward: number };
   /**
    * Held from the start to the end of the run: frozen weights, the runtime's context and the buffer for dequantised
-   * weights (absent: none). Stages of one device share context and buffer.
+   * weights (absent: none). Stages of one pipeline and device share context and buffer.
    */
   readonly residentBytes: (stage: number) => ResidentBytes;
   /** Frozen weights beyond a device's own shard, from the start of their all-gather to the end of the pass they are for. */
@@ -82,13 +85,24 @@ export interface ResidentBytes {
   readonly quantization?: number;
 }
 
-/** What all stages of one device hold together from start to end. */
-export const residentBytesOf = (cost: CostModel, stages: readonly number[]): Required<ResidentBytes> => {
-  const held = stages.map((stage) => cost.residentBytes(stage));
+/**
+ * What all stages of one device hold together from start to end. A pipeline is a process of its own, whose stages on the
+ * device share context and buffer.
+ */
+export const residentBytesOf = (cost: CostModel, stages: readonly StagePlacement[], device: number): Required<ResidentBytes> => {
+  const own = [...stages.keys()].filter((stage) => stages[stage]!.device === device);
+  const shared = (pick: (held: ResidentBytes) => number): number => {
+    const most = new Map<number, number>();
+    for (const stage of own) {
+      const pipeline = pipelineOf(stages[stage]!);
+      most.set(pipeline, Math.max(most.get(pipeline) ?? 0, pick(cost.residentBytes(stage))));
+    }
+    return [...most.values()].reduce((sum, bytes) => sum + bytes, 0);
+  };
   return {
-    baseWeights: held.reduce((sum, { baseWeights }) => sum + baseWeights, 0),
-    context: Math.max(0, ...held.map(({ context }) => context)),
-    quantization: Math.max(0, ...held.map(({ quantization }) => quantization ?? 0)),
+    baseWeights: own.reduce((sum, stage) => sum + cost.residentBytes(stage).baseWeights, 0),
+    context: shared(({ context }) => context),
+    quantization: shared(({ quantization }) => quantization ?? 0),
   };
 };
 

@@ -9,9 +9,8 @@ export interface ShapeCost {
   readonly activationBytes: readonly number[];
   /** Alive only while an op runs: the larger one of forward and backward. */
   readonly transientBytes: readonly number[];
-  readonly transferBytes: number;
-  /** Forward plus backward at the slowest stage: a microbatch can follow another no faster. */
-  readonly slotNs: number;
+  /** By the stage before the boundary. */
+  readonly transferBytes: readonly number[];
   /** Forward plus backward over all stages, alone in the pipeline. */
   readonly pathNs: number;
 }
@@ -42,8 +41,7 @@ export const memoizeShapeCosts = (
         const { forward, backward } = cost.transientBytes(stage, shape);
         return Math.max(forward, backward);
       }),
-      transferBytes: cost.transferBytes(shape),
-      slotNs: Math.max(...bothNs),
+      transferBytes: stages.map((stage) => cost.transferBytes(stage, shape)),
       pathNs: bothNs.reduce((sum, ns) => sum + ns, 0),
     });
   };

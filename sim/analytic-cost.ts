@@ -2,15 +2,15 @@ import type { Cluster, Gpu, Precision } from '../core/cluster/cluster.ts';
 import type { ComputeCost, CostModel } from '../core/cost-model.ts';
 import type { Adapter, Optimizer } from '../core/job.ts';
 import type { Model } from '../core/model/model.ts';
+import { shardOfModel } from '../core/model/shard.ts';
 import type { MicrobatchShape, StagePlacement } from '../core/plan/plan.ts';
 import { tabulateAffine } from '../core/work/affine-work.ts';
 import type { Kernel } from '../core/work/kernel.ts';
-import { gradientCollective, microbatchCollective } from '../core/work/collective.ts';
+import { gradientCollective, microbatchCollective, sharedWeightBytes } from '../core/work/collective.ts';
 import type { BaseWeights } from '../core/work/frozen-linear.ts';
 import {
   adapterRoundingBytes,
   adapterStateBytes,
-  baseWeightBytes,
   quantizationBytes,
   savedBytes,
   savedRoundingBytes,
@@ -19,6 +19,7 @@ import {
 } from '../core/work/memory.ts';
 import { shapeAsPacked } from '../core/work/packed-shape.ts';
 import { elementBytesOf, stageContents, type StageContent, type WorkSetting } from '../core/work/setting.ts';
+import { shardsOf, WHOLE, type Sharing } from '../core/work/sharing.ts';
 import { backwardWork, forwardWork, stepWork } from '../core/work/stage.ts';
 import { kernelsOf, type DeviceProfile } from './device-profile.ts';
 import { profileOf as defaultProfileOf } from './profiles/gpu-profiles.ts';
@@ -35,6 +36,8 @@ export interface AnalyticCostOptions {
   /** Default `full`. */
   readonly baseWeights?: BaseWeights;
   readonly stages: readonly StagePlacement[];
+  /** Default: every pipeline has weights of its own. */
+  readonly sharing?: Sharing;
   readonly cluster: Cluster;
   /** Default `scores`, as the paper's code. */
   readonly attention?: WorkSetting['attention'];
@@ -47,29 +50,34 @@ export interface AnalyticCostOptions {
 export const analyticCost = (options: AnalyticCostOptions): CostModel => {
   const contents = stageContents(options.stages);
   const stages = contents.map((content, stage) => stageCost(options, content, stage));
-  const { setting } = stages[0]!;
+  const { sharing = WHOLE } = options;
+  const shards = shardsOf(sharing);
+  const held = (stage: number): number => sharedWeightBytes(stages[stage]!.setting, contents[stage]!, sharing) / shards;
   return {
     forward: (stage, shape) => stages[stage]!.forward(shape),
     backward: (stage, shape) => stages[stage]!.backward(shape),
-    // The base is frozen: weight gradients are those of the adapters, about 1 % of a backward, and go with its first half.
-    backwardInput: (stage, shape) => stages[stage]!.backward(shape),
-    backwardWeight: () => ({ deviceNs: 0, launchNs: 0 }),
-    microbatchCollective: (kind, stage, shape) => microbatchCollective(stages[stage]!.setting, contents[stage]!, kind, shape),
-    gradientCollective: (kind, stage, adapter) => gradientCollective(stages[stage]!.setting, contents[stage]!, kind, adapter),
-    gatheredBytes: (stage) => baseWeightBytes(stages[stage]!.setting, contents[stage]!),
+    backwardInput: (stage, shape) => stages[stage]!.backwardInput(shape),
+    backwardWeight: (stage, shape) => stages[stage]!.backwardWeight(shape),
+    microbatchCollective: (kind, stage, shape) => microbatchCollective(stages[stage]!.setting, contents[stage]!, { sharing, kind, shape }),
+    gradientCollective: (kind, stage, adapter) => gradientCollective(stages[stage]!.setting, contents[stage]!, { sharing, kind, adapter }),
+    gatheredBytes: (stage) => (shards - 1) * held(stage),
     step: (stage, adapter) => stages[stage]!.step(adapter),
-    transferBytes: (shape) => transferBytes(setting, shape),
+    transferBytes: (stage, shape) => transferBytes(stages[stage]!.setting, contents[stage]!, shape),
     activationBytes: (stage, shape) => savedBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),
     transientBytes: (stage, shape) => temporaryBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),
     residentBytes: (stage) => ({
-      baseWeights: baseWeightBytes(stages[stage]!.setting, contents[stage]!),
+      baseWeights: held(stage),
       context: stages[stage]!.contextBytes,
       quantization: quantizationBytes(stages[stage]!.setting, contents[stage]!),
     }),
-    adapterBytes: (stage, adapter) => adapterStateBytes(stages[stage]!.setting, contents[stage]!, adapter),
+    adapterBytes: (stage, adapter) => {
+      const { adapters, gradients, optimizer } = adapterStateBytes(stages[stage]!.setting, contents[stage]!, adapter);
+      return { adapters: adapters / shards, gradients: gradients / shards, optimizer: optimizer / shards };
+    },
     rounding: {
       activationBytes: (stage, shape) => savedRoundingBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),
-      adapterBytes: (stage, adapter) => adapterRoundingBytes(stages[stage]!.setting, contents[stage]!, adapter),
+      // Shards are cut from one flat tensor.
+      adapterBytes: (stage, adapter) => (shards > 1 ? 0 : adapterRoundingBytes(stages[stage]!.setting, contents[stage]!, adapter)),
     },
   };
 };
@@ -80,6 +88,8 @@ interface StageCost {
   readonly executed: (shape: MicrobatchShape) => MicrobatchShape;
   readonly forward: (shape: MicrobatchShape) => ComputeCost;
   readonly backward: (shape: MicrobatchShape) => ComputeCost;
+  readonly backwardInput: (shape: MicrobatchShape) => ComputeCost;
+  readonly backwardWeight: (shape: MicrobatchShape) => ComputeCost;
   readonly step: (adapter: number) => ComputeCost;
   readonly contextBytes: number;
 }
@@ -103,7 +113,9 @@ const stageCost = (options: AnalyticCostOptions, content: StageContent, stage: n
     executed,
     forward: tabulated(forwardWork),
     backward: tabulated(backwardWork),
-    step: memoize((adapter) => price(measure(stepWork(setting, content, adapter)))),
+    backwardInput: tabulated((...work) => backwardWork(...work, 'input')),
+    backwardWeight: tabulated((...work) => backwardWork(...work, 'weight')),
+    step: memoize((adapter) => price(measure(stepWork(setting, content, adapter, shardsOf(options.sharing ?? WHOLE))))),
     contextBytes: profile.contextBytes.value,
   };
 };
@@ -118,7 +130,7 @@ const unchanged = (shape: MicrobatchShape): MicrobatchShape => shape;
 /** What work on a device of this profile depends on. */
 export const settingOf = (options: AnalyticCostOptions, profile: DeviceProfile): WorkSetting => {
   const own = {
-    model: options.model,
+    model: options.sharing?.kind === 'tensor' ? shardOfModel(options.model, options.sharing.ranks) : options.model,
     adapters: options.adapters,
     ...(options.optimizers === undefined ? {} : { optimizers: options.optimizers }),
     elementBytes: elementBytesOf(options.precision),

@@ -46,17 +46,18 @@ export const equalLengths = (cost: CostModel, { shapes, microbatches }: PlanTabl
   for (const shape of microbatches.shape) counts[shape]! += 1;
   const overShapes = (price: (shape: MicrobatchShape) => ComputeCost): ComputeCost =>
     mean(shapes.map((shape, number) => [price(shape), counts[number]!]));
-  const bytes = shapes.reduce((sum, shape, number) => sum + cost.transferBytes(shape) * counts[number]!, 0) / microbatches.length;
+  const bytesOf = (stage: number): number =>
+    shapes.reduce((sum, shape, number) => sum + cost.transferBytes(stage, shape) * counts[number]!, 0) / microbatches.length;
   return {
     ...cost,
     ...changePasses(cost, (pass) => byStage((stage) => overShapes((shape) => pass(stage, shape)))),
-    transferBytes: () => bytes,
+    transferBytes: byStage(bytesOf),
   };
 };
 
 /** Computed once for each stage. */
-const byStage = (price: (stage: number) => ComputeCost): ((stage: number) => ComputeCost) => {
-  const known = new Map<number, ComputeCost>();
+const byStage = <T>(price: (stage: number) => T): ((stage: number) => T) => {
+  const known = new Map<number, T>();
   return (stage) => {
     const cost = known.get(stage) ?? price(stage);
     known.set(stage, cost);

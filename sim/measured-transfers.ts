@@ -1,6 +1,6 @@
 import { KIND, STREAM } from '../core/plan/op.ts';
 import type { SpanTable } from '../core/trace/trace.ts';
-import { transferBytes } from '../core/work/memory.ts';
+import { hiddenBytes } from '../core/work/memory.ts';
 import { elementBytesOf } from '../core/work/setting.ts';
 import type { MeasuredRun } from './measured-ops.ts';
 
@@ -18,7 +18,7 @@ export const measuredTransfers = ({ trace, model, adapters, precision }: Measure
     .filter((row) => !overlapsAny(spans, computeRows[spans.device[row]!]!, row))
     .map((row) => {
       const shape = plan.shapes[plan.microbatches.shape[spans.operand[row]!]!]!;
-      return { bytes: transferBytes(setting, shape), ns: spans.endNs[row]! - spans.startNs[row]! };
+      return { bytes: hiddenBytes(setting, shape), ns: spans.endNs[row]! - spans.startNs[row]! };
     });
 };
 

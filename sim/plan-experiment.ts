@@ -4,15 +4,18 @@ import type { Cluster, Gpu } from '../core/cluster/cluster.ts';
 import type { CostModel } from '../core/cost-model.ts';
 import { workloadOf, type FileSizes } from '../core/experiment/build-workload.ts';
 import type { Experiment } from '../core/experiment/experiment.ts';
-import { partitionLayers, type LayerCosts } from '../core/partition.ts';
+import { sharingOf } from '../core/experiment/schedule.ts';
+import type { LayerCosts } from '../core/partition.ts';
 import type { MicrobatchShape, Plan, StagePlacement } from '../core/plan/plan.ts';
 import type { PlanError } from '../core/planners/plan-error.ts';
 import { planSchedule } from '../core/planners/plan-schedule.ts';
 import { opNs } from '../core/shape-costs.ts';
+import { adapterLayerParameters } from '../core/work/lora.ts';
 import type { Workload } from '../core/workload.ts';
 import { analyticCost, type AnalyticCostOptions } from './analytic-cost.ts';
 import type { DeviceProfile } from './device-profile.ts';
 import { findExtrapolations } from './extrapolations.ts';
+import { placeLayers } from './place-stages.ts';
 
 /** A plan together with the predictions it was made from. */
 export interface PlannedExperiment {
@@ -29,7 +32,7 @@ export interface PlanExperimentOptions {
 }
 
 /**
- * Cuts the model into one stage per device and plans the experiment's schedule with predicted times. With `recompute:
+ * Cuts the model into the stages that the schedule wants and plans the experiment's schedule with predicted times. With `recompute:
  * auto` the stages of a device that lacks memory recompute, one device after the other, until the plan fits or none is left.
  */
 export const planExperiment = (
@@ -45,7 +48,7 @@ export const planExperiment = (
       E.map((plan) => ({ plan, cost, workload })),
     );
   };
-  const { recompute = 'none' } = experiment.schedule;
+  const { recompute } = experiment.schedule;
   const stages = placeStages(experiment, costOf, firstShape(workload));
   return recompute === 'auto' ? recomputeWhereNeeded(experiment.cluster, stages, planOn) : planOn(stages);
 };
@@ -79,7 +82,7 @@ export const extrapolationsOfPlan = (
 ): string[] => findExtrapolations(costOptions(experiment, stages, profileOf), shapes);
 
 const costOptions = (
-  { model, jobs, precision, baseWeights, attention, elementwise, cluster }: Experiment,
+  { model, jobs, precision, baseWeights, attention, elementwise, cluster, schedule }: Experiment,
   stages: readonly StagePlacement[],
   profileOf?: (gpu: Gpu) => DeviceProfile,
 ): AnalyticCostOptions => ({
@@ -92,21 +95,26 @@ const costOptions = (
   ...(elementwise === 'auto' ? {} : { elementwise }),
   cluster,
   stages,
+  sharing: sharingOf(schedule, cluster.devices.length),
   ...(profileOf === undefined ? {} : { profileOf }),
 });
 
 /** The first microbatch of the first job stands for all when layers are compared with embedding and LM head. */
 const firstShape = ({ adapters }: Workload): MicrobatchShape => ({ parts: [{ adapter: 0, ...adapters[0]!.part(0, 0) }] });
 
+const FP32_BYTES = 4;
+
 const placeStages = (
-  { model, cluster, schedule }: Experiment,
+  { model, jobs, cluster, schedule }: Experiment,
   costOf: (stages: readonly StagePlacement[]) => CostModel,
   shape: MicrobatchShape,
 ): StagePlacement[] => {
   const recompute = schedule.recompute === 'full' ? { recompute: true } : {};
   const single = [0, 1, 2].map((layer) => ({ device: 0, firstLayer: layer, endLayer: layer + 1, ...recompute }));
   const costs = layerCosts(costOf(single), shape, model.layerCount);
-  return partitionLayers(costs, cluster.devices.length).map((range, device) => ({ device, ...range, ...recompute }));
+  const sizes = jobs.map(({ adapter }) => model.layerCount * adapterLayerParameters({ model }, adapter));
+  const options = { deviceCount: cluster.devices.length, adapterCount: jobs.length, gradientBytes: FP32_BYTES * Math.max(...sizes) };
+  return placeLayers(schedule, costs, options).map((stage) => ({ ...stage, ...recompute }));
 };
 
 /** Predicted time of a layer, of the embedding and of the LM head, read off three stages of one layer each. */

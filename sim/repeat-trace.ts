@@ -1,13 +1,13 @@
 import type { CostModel } from '../core/cost-model.ts';
 import { findChains } from '../core/explain/chain.ts';
 import { isCommunication } from '../core/explain/span-index.ts';
-import { communicatorsOf } from '../core/plan/collectives.ts';
+import { ringPasses } from '../core/cluster/collective-algorithm.ts';
+import { communicatorsOf, isAllReduce } from '../core/plan/collectives.ts';
 import { createProgramBuilder } from '../core/plan/builders.ts';
 import { KIND, STREAM } from '../core/plan/op.ts';
 import type { MicrobatchShape, Plan, Program } from '../core/plan/plan.ts';
 import type { Trace } from '../core/trace/trace.ts';
 import { constantCluster, constantCost } from './constant-cost.ts';
-import { ringOf } from './engine/collective.ts';
 import type { Repeatable } from './what-if.ts';
 
 /** Times of a run's ops, in nanoseconds, by row of its trace. */
@@ -68,14 +68,16 @@ const costOf = ({ spans, plan }: Trace, { shapes }: Plan, timeOf: RowTimes): Cos
   for (let row = 0; row < spans.length; row++) {
     if (spans.stream[row] === STREAM.host) continue;
     const kind = spans.kind[row]!;
-    if (spans.stream[row] === STREAM.receive) means.add(['transfer', spans.operand[row]!], timeOf(row));
-    else means.add([kind, spans.stage[row]!, spans.operand[row]!], timeOf(row));
+    const stage = spans.stage[row]!;
+    if (kind === KIND.receiveForward) means.add(['transfer', stage - 1, spans.operand[row]!], timeOf(row));
+    else if (kind === KIND.receiveBackward) means.add(['transfer', stage, spans.operand[row]!], timeOf(row));
+    else means.add([kind, stage, spans.operand[row]!], timeOf(row));
   }
   const compute = (kind: number, stage: number, operand: number) => ({ deviceNs: means.of([kind, stage, operand]), launchNs: 0 });
   const pass = (kind: number) => (stage: number, shape: MicrobatchShape) => compute(kind, stage, numbers.get(shape)!);
   // Links move a byte a nanosecond, and a ring passes the tensor over each of them more or less than once.
   const collective = (kind: number, stage: number, operand: number) => {
-    const { passes } = ringOf(kind, communicators.members[communicators.of(kind, stage)]!.length);
+    const passes = ringPasses(communicators.members[communicators.of(kind, stage)]!.length, isAllReduce(kind));
     return { bytes: passes === 0 ? 0 : means.of([kind, stage, operand]) / passes, calls: 0 };
   };
   return {
@@ -87,7 +89,7 @@ const costOf = ({ spans, plan }: Trace, { shapes }: Plan, timeOf: RowTimes): Cos
     step: (stage, adapter) => compute(KIND.step, stage, adapter),
     microbatchCollective: (kind, stage, shape) => collective(KIND[kind], stage, numbers.get(shape)!),
     gradientCollective: (kind, stage, adapter) => collective(KIND[kind], stage, adapter),
-    transferBytes: (shape) => means.of(['transfer', numbers.get(shape)!]),
+    transferBytes: (stage, shape) => means.of(['transfer', stage, numbers.get(shape)!]),
   };
 };
 

@@ -3,7 +3,9 @@ import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
 import { formatExperiment } from '../../core/experiment/format.ts';
-import type { Experiment, Schedule } from '../../core/experiment/experiment.ts';
+import type { Experiment } from '../../core/experiment/experiment.ts';
+import { makeSchedule } from '../../core/experiment/schedule-section.ts';
+import type { Schedule } from '../../core/experiment/schedule.ts';
 import { formatTable } from '../../core/text-table.ts';
 import { formatBytes, formatDuration, NS_PER_S } from '../../core/units.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
@@ -29,10 +31,11 @@ interface Contender {
 
 /** Every schedule there is, with the experiment's own options where it has them. */
 const contenders = (own: Schedule): readonly (readonly [string, Schedule])[] => {
-  const lorapp: Schedule = { ...own, type: 'lorapp' };
+  const { microbatches } = own;
+  const lorapp = own.type === 'lorapp' ? own : makeSchedule({ type: 'lorapp', microbatches });
   return [
-    ['gpipe', { ...own, type: 'gpipe' }],
-    ['1f1b', { ...own, type: '1f1b' }],
+    ['gpipe', makeSchedule({ type: 'gpipe', microbatches })],
+    ['1f1b', makeSchedule({ type: '1f1b', microbatches })],
     ['lorapp', { ...lorapp, order: '1f1b', release: 'staggered' }],
     ['lorapp, greedy release', { ...lorapp, order: '1f1b', release: 'greedy' }],
     ['lorapp, gpipe order', { ...lorapp, order: 'gpipe', release: 'staggered' }],

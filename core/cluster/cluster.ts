@@ -19,11 +19,16 @@ export interface Device {
   readonly machine: number;
 }
 
+/** Links that GPU collectives know (NCCL). */
+export type LinkTechnology = 'pcie' | 'nvlink' | 'network';
+
 /** A shared, directed resource: concurrent transfers divide its bandwidth max-min fairly. */
 export interface Link {
   readonly name: string;
   readonly bytesPerSecond: number;
   readonly latencyNs: Nanoseconds;
+  /** Absent: a link of another kind. */
+  readonly technology?: LinkTechnology;
 }
 
 /** Devices, links, and for every ordered pair of devices the links a transfer between them occupies. */

@@ -9,7 +9,7 @@ import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import { problem, type Problem, type Problems } from '../problem.ts';
 import type { Nanoseconds } from '../units.ts';
-import type { Cluster, Device, Link } from './cluster.ts';
+import type { Cluster, Device, Link, LinkTechnology } from './cluster.ts';
 import type { ClusterDescription, InterconnectType, MachineDescription } from './description.ts';
 
 /** Index of the outgoing and of the incoming link. */
@@ -30,16 +30,20 @@ const LINK_NAMES: Readonly<Record<InterconnectType, readonly [out: string, into:
   loopback: ['loopback out', 'loopback in'],
 };
 
+const TECHNOLOGIES: Readonly<Record<InterconnectType, LinkTechnology | undefined>> = { pcie: 'pcie', nvlink: 'nvlink', loopback: undefined };
+
 const NO_LATENCY = 0 as Nanoseconds;
 const LARGEST_CLUSTER = 1024;
 
 const addPair = (
   links: Link[],
   names: readonly [out: string, into: string],
-  speed: { readonly bytesPerSecond: number; readonly latencyNs: Nanoseconds },
+  { bytesPerSecond, latencyNs }: { readonly bytesPerSecond: number; readonly latencyNs: Nanoseconds },
+  technology?: LinkTechnology,
 ): LinkPair => {
-  links.push({ name: names[0], bytesPerSecond: speed.bytesPerSecond, latencyNs: speed.latencyNs });
-  links.push({ name: names[1], bytesPerSecond: speed.bytesPerSecond, latencyNs: NO_LATENCY });
+  const kind = technology === undefined ? {} : { technology };
+  links.push({ name: names[0], bytesPerSecond, latencyNs, ...kind });
+  links.push({ name: names[1], bytesPerSecond, latencyNs: NO_LATENCY, ...kind });
   return { out: links.length - 2, in: links.length - 1 };
 };
 
@@ -64,14 +68,14 @@ const linkDevices = (
     return {
       machine,
       interconnect: interconnect.type,
-      links: addPair(links, [`${name} ${out}`, `${name} ${into}`], interconnect),
+      links: addPair(links, [`${name} ${out}`, `${name} ${into}`], interconnect, TECHNOLOGIES[interconnect.type]),
     };
   });
 
 const linkMachines = ({ machines, network }: ClusterDescription, links: Link[]): LinkPair[] =>
   network === null || machines.length === 1
     ? []
-    : machines.map(({ name }) => addPair(links, [`${name} network up`, `${name} network down`], network));
+    : machines.map(({ name }) => addPair(links, [`${name} network up`, `${name} network down`], network, 'network'));
 
 /** Link through the host memory of every machine that needs it. */
 const linkHosts = ({ machines }: ClusterDescription, links: Link[]): (number | null)[] =>

@@ -7,13 +7,14 @@ import {
   type Workload,
 } from '../workload.ts';
 import type { Experiment } from './experiment.ts';
+import { cutOf, type MinibatchCut } from './schedule.ts';
 import { drawLengths } from './synthetic.ts';
 
 /** What the caller knows of jobs whose rows are in files, once it has read them. */
 export interface FileSizes {
   readonly rowCount: (job: Job) => number;
-  /** Size of microbatch `index` of `iteration`. */
-  readonly part: (job: Job, iteration: number, index: number) => PartSize;
+  /** Sizes of the microbatches of a job whose mini-batches are cut like this. */
+  readonly part: (job: Job, cut: MinibatchCut) => AdapterWorkload['part'];
   /** Sizes of the microbatches of held-out rows. */
   readonly heldout: (job: Job) => readonly PartSize[];
 }
@@ -22,7 +23,7 @@ export interface FileSizes {
  * Optimizer steps of a job over `rowCount` rows. Its rows form one stream, epoch after epoch, from which every
  * mini-batch takes the next `batchSize`; the last one is filled up from the epoch that would follow, so all are full.
  */
-export const countIterations = ({ duration, batchSize }: Job, rowCount: number): number => {
+export const countIterations = ({ duration, batchSize }: Pick<Job, 'duration' | 'batchSize'>, rowCount: number): number => {
   if (duration.kind === 'iterations') return duration.iterations;
   // Whole rows first: 10 × 1.1 is a little more than 11 in binary, which is no reason for another mini-batch.
   const rows = Math.max(1, Math.round(rowCount * duration.epochs));
@@ -37,7 +38,7 @@ const repeatedSum = (lengths: Uint32Array, size: (length: number) => number): ((
 };
 
 /** Sizes of microbatches that take the rows of these lengths in order, again and again. */
-const syntheticPart = (lengths: Uint32Array, batchSize: number, microbatches: number): AdapterWorkload['part'] => {
+const syntheticPart = (lengths: Uint32Array, { batchSize, microbatches }: MinibatchCut): AdapterWorkload['part'] => {
   const tokens = repeatedSum(lengths, (length) => length);
   const squaredTokens = repeatedSum(lengths, (length) => length * length);
   return (iteration, index) => {
@@ -53,14 +54,12 @@ const syntheticPart = (lengths: Uint32Array, batchSize: number, microbatches: nu
 
 const rowsOf = (
   job: Job,
-  microbatches: number,
+  cut: MinibatchCut,
   files: FileSizes,
 ): { readonly count: number; readonly part: AdapterWorkload['part'] } => {
-  if (job.data.kind === 'files') {
-    return { count: files.rowCount(job), part: (iteration, index) => files.part(job, iteration, index) };
-  }
+  if (job.data.kind === 'files') return { count: files.rowCount(job), part: files.part(job, cut) };
   const lengths = drawLengths(job.data.lengths, job.data.rows, job.seed);
-  return { count: job.data.rows, part: syntheticPart(lengths, job.batchSize, microbatches) };
+  return { count: job.data.rows, part: syntheticPart(lengths, cut) };
 };
 
 /** What a job's settings ask of its plan beside training: norms to clip by, held-out rows to evaluate. */
@@ -73,13 +72,17 @@ export const turnsOf = (
 });
 
 /** What the planner has to know of an experiment's jobs, in their order. */
-export const workloadOf = ({ jobs, schedule }: Pick<Experiment, 'jobs' | 'schedule'>, files: FileSizes): Workload => ({
+export const workloadOf = (
+  { jobs, schedule, cluster }: Pick<Experiment, 'jobs' | 'schedule' | 'cluster'>,
+  files: FileSizes,
+): Workload => ({
   adapters: jobs.map((job): AdapterWorkload => {
-    const { count, part } = rowsOf(job, schedule.microbatches, files);
+    const cut = cutOf(schedule, cluster.devices.length, job.batchSize);
+    const { count, part } = rowsOf(job, cut, files);
     return {
       name: job.name,
-      iterations: countIterations(job, count),
-      microbatches: schedule.microbatches,
+      iterations: countIterations({ ...job, batchSize: cut.batchSize }, count),
+      microbatches: cut.microbatches,
       arrivalNs: job.arrivalNs,
       priority: job.priority,
       part,

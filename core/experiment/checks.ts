@@ -4,7 +4,8 @@ import { GPU_PRESETS } from '../cluster/gpus.ts';
 import type { Job } from '../job.ts';
 import { linearShape, type Model } from '../model/model.ts';
 import { problem, show, type Problem } from '../problem.ts';
-import type { Experiment, Schedule } from './experiment.ts';
+import type { Experiment } from './experiment.ts';
+import { cutOf, pipelineStages, type InstancesSchedule, type Schedule } from './schedule.ts';
 
 /** A job that could be read, and its place in the file. */
 export interface PlacedJob {
@@ -60,27 +61,49 @@ export const checkNames = (jobs: readonly PlacedJob[]): Problem[] =>
     return [problem(`jobs[${index}].name`, `is ${show(job.name)}, the name of jobs[${earlier.index}]`)];
   });
 
-/** Whether every mini-batch can be split, and every BatchLoRA group can have a job. */
-export const checkSchedule = (schedule: Schedule, jobs: readonly PlacedJob[], jobCount: number): Problem[] => {
-  const { microbatches, groups } = schedule;
-  const small = jobs
-    .filter(({ job }) => job.batchSize < microbatches)
-    .map(({ index, job }) =>
-      problem(
-        `jobs[${index}].batchSize`,
-        `is ${job.batchSize}; expected at least schedule.microbatches, ${microbatches}`,
-      ),
-    );
-  if (groups === 'auto' || groups <= jobCount) return small;
-  return [...small, problem('schedule.groups', `is ${groups}; expected at most the number of jobs, ${jobCount}`)];
+/** What a schedule has to suit besides the model. */
+export interface ScheduleSurroundings {
+  readonly deviceCount: number;
+  readonly jobs: readonly PlacedJob[];
+  /** Jobs in the file, readable or not. */
+  readonly jobCount: number;
+}
+
+/** Whether every mini-batch can be split, every BatchLoRA group have a job, and every instance its devices. */
+export const checkSchedule = (schedule: Schedule, { deviceCount, jobs, jobCount }: ScheduleSurroundings): Problem[] => [
+  ...jobs.flatMap(({ index, job }) => checkCut(schedule, deviceCount, index, job)),
+  ...('groups' in schedule ? checkAtMost('groups', schedule.groups, jobCount, 'the number of jobs') : []),
+  ...(schedule.type === 'instances' ? checkInstances(schedule, deviceCount, jobCount) : []),
+];
+
+const checkCut = (schedule: Schedule, deviceCount: number, index: number, { batchSize }: Job): Problem[] => {
+  const cut = cutOf(schedule, deviceCount, batchSize);
+  if (cut.batchSize >= cut.microbatches) return [];
+  const ranks = cut.microbatches / schedule.microbatches;
+  const least = cut.batchSize > batchSize ? schedule.microbatches : cut.microbatches;
+  const reason = ranks > 1 && least > schedule.microbatches ? `schedule.microbatches on each of ${ranks} devices` : 'schedule.microbatches';
+  return [problem(`jobs[${index}].batchSize`, `is ${batchSize}; expected at least ${reason}, ${least}`)];
 };
 
-/** A stage has at least one layer. */
-export const checkStages = (cluster: Cluster, model: Model): Problem[] => {
-  const count = cluster.devices.length;
-  if (count <= model.layerCount) return [];
+const checkAtMost = (option: string, value: 'auto' | number, most: number, name: string): Problem[] =>
+  value === 'auto' || value <= most ? [] : [problem(`schedule.${option}`, `is ${value}; expected at most ${name}, ${most}`)];
+
+const checkInstances = ({ count, devices }: InstancesSchedule, deviceCount: number, jobCount: number): Problem[] => {
+  if (devices !== 'auto' && deviceCount % devices !== 0) {
+    return [problem('schedule.devices', `is ${devices}; expected a divisor of the ${deviceCount} devices`)];
+  }
+  return checkAtMost('count', count, jobCount, 'the number of jobs');
+};
+
+/** Whether the model can be cut as the schedule needs it: a layer for every stage, whole heads for every shard. */
+export const checkPlacement = (schedule: Schedule, cluster: Cluster, model: Model): Problem[] => {
+  const deviceCount = cluster.devices.length;
+  if (schedule.type === 'tensor-parallel') return checkShards(deviceCount, model);
+  const stages = pipelineStages(schedule, deviceCount);
+  if (stages <= model.layerCount) return [];
+  const made = stages === deviceCount ? '' : `, for which ${schedule.type} needs ${stages} stages`;
   return [
-    problem('cluster', `has ${count} devices; expected at most ${model.layerCount}, one for each layer of the model`),
+    problem('cluster', `has ${deviceCount} devices${made}; expected at most ${model.layerCount}, one for each layer of the model`),
   ];
 };
 
@@ -96,3 +119,14 @@ export const checkKernels = (chosen: Pick<Experiment, keyof typeof EXECUTOR_KERN
       problem(key, `is ${chosen[key as keyof typeof EXECUTOR_KERNELS]}; a cpu-wasm device has ${only} only`),
     );
 };
+
+/** Megatron shares out query heads and the columns of the MLP; key and value heads are repeated where there are too few. */
+const checkShards = (ranks: number, { headCount, intermediateSize }: Model): Problem[] =>
+  headCount % ranks === 0 && intermediateSize % ranks === 0
+    ? []
+    : [
+        problem(
+          'cluster',
+          `has ${ranks} devices; tensor-parallel needs a divisor of the model's ${headCount} heads and of its MLP's width, ${intermediateSize}`,
+        ),
+      ];

@@ -3,31 +3,7 @@ import type { ClusterDescription } from '../cluster/description.ts';
 import type { Job } from '../job.ts';
 import type { Model } from '../model/model.ts';
 import type { BaseWeights } from '../work/frozen-linear.ts';
-
-export type ScheduleName = 'gpipe' | '1f1b' | 'lorapp';
-export const SCHEDULE_NAMES = ['gpipe', '1f1b', 'lorapp'] as const satisfies readonly ScheduleName[];
-
-export interface Schedule {
-  readonly type: ScheduleName;
-  /** Pieces each mini-batch is split into. */
-  readonly microbatches: number;
-  /** LoRAPP: which of forward and backward goes first at a device (paper section 3.2). */
-  readonly order: '1f1b' | 'gpipe';
-  /** LoRAPP: when microbatches enter the pipeline; `greedy` is the paper's, for comparison. */
-  readonly release: 'staggered' | 'greedy';
-  /** LoRAPP: number of BatchLoRA groups; `auto` merges surplus adapters into as many groups as devices. */
-  readonly groups: 'auto' | number;
-  /** LoRAPP: microbatches in flight beyond one per stage; `auto` is as many as memory holds. */
-  readonly extraInFlight: 'auto' | number;
-  /**
-   * Which stages run the forward of their layers again in backward instead of keeping activations; `auto`: those whose
-   * memory would not hold otherwise. Absent: none.
-   */
-  readonly recompute?: Recompute;
-}
-
-export const RECOMPUTE = ['none', 'full', 'auto'] as const;
-export type Recompute = (typeof RECOMPUTE)[number];
+import type { Schedule } from './schedule.ts';
 
 export const ATTENTION_KERNELS = ['scores', 'flash'] as const;
 export const ELEMENTWISE_KERNELS = ['auto', 'eager', 'fused'] as const;

@@ -3,7 +3,7 @@ import type { Gpu } from '../cluster/cluster.ts';
 import type { ClusterDescription, InterconnectDescription, NetworkDescription } from '../cluster/description.ts';
 import type { Job, JobData, JobDuration } from '../job.ts';
 import { assertNever } from '../never.ts';
-import type { Experiment, Schedule } from './experiment.ts';
+import type { Experiment } from './experiment.ts';
 import { isFolder } from './model-section.ts';
 import { COMPUTE_RATE, formatQuantity, SIZE, TIME, TRANSFER_RATE, type Dimension } from './quantity.ts';
 
@@ -45,13 +45,6 @@ const describeCluster = ({ name, machines, network }: ClusterDescription) => ({
   network: network === null ? null : describeSpeed(network),
 });
 
-const describeSchedule = ({ type, microbatches, recompute = 'none', ...lorappOptions }: Schedule) => ({
-  type,
-  microbatches,
-  recompute,
-  ...(type === 'lorapp' ? lorappOptions : {}),
-});
-
 const describeData = ({ kind: _kind, ...data }: JobData) => data;
 
 const describeDuration = (duration: JobDuration) => {
@@ -84,7 +77,7 @@ export const describeExperiment = (experiment: Experiment) => ({
   attention: experiment.attention,
   elementwise: experiment.elementwise,
   cluster: describeCluster(experiment.clusterDescription),
-  schedule: describeSchedule(experiment.schedule),
+  schedule: experiment.schedule,
   checkpoint: experiment.checkpoint,
   jobs: experiment.jobs.map(describeJob),
 });

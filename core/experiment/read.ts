@@ -6,12 +6,13 @@ import type { Precision } from '../cluster/cluster.ts';
 import { nonEmptyText, wholeNumber } from '../leaves.ts';
 import { formatProblems, problem, show, type Problem, type Problems } from '../problem.ts';
 import { closed, isRecord, leaf, oneOf, readStructure } from '../structure.ts';
-import { checkJob, checkKernels, checkNames, checkSchedule, checkStages, type PlacedJob } from './checks.ts';
+import { checkJob, checkKernels, checkNames, checkPlacement, checkSchedule, type PlacedJob } from './checks.ts';
 import { readCluster, type ClusterSection } from './cluster-section.ts';
 import { BASE_WEIGHTS } from '../work/frozen-linear.ts';
-import { ATTENTION_KERNELS, ELEMENTWISE_KERNELS, type Experiment, type Schedule } from './experiment.ts';
+import { ATTENTION_KERNELS, ELEMENTWISE_KERNELS, type Experiment } from './experiment.ts';
 import { readJob, type JobSection } from './job-section.ts';
 import { readModel, type ExperimentContext, type ModelSection } from './model-section.ts';
+import type { Schedule } from './schedule.ts';
 import { readSchedule } from './schedule-section.ts';
 import { parseYaml } from './yaml-text.ts';
 
@@ -72,9 +73,9 @@ const readSections = (value: Written, context: ExperimentContext, keep: Keep): S
 const checkSections = ({ file, model, cluster, schedule, jobs, jobCount }: Sections): Problem[] => [
   ...checkNames(jobs),
   ...(file === null || cluster === null ? [] : checkKernels(file, cluster.cluster)),
-  ...(schedule === null ? [] : checkSchedule(schedule, jobs, jobCount)),
+  ...(schedule === null || cluster === null ? [] : checkSchedule(schedule, { deviceCount: cluster.cluster.devices.length, jobs, jobCount })),
   ...(model === null ? [] : jobs.flatMap((job) => checkJob(job, model.model))),
-  ...(model === null || cluster === null ? [] : checkStages(cluster.cluster, model.model)),
+  ...(model === null || cluster === null || schedule === null ? [] : checkPlacement(schedule, cluster.cluster, model.model)),
 ];
 
 const joinSections = ({ file, model, cluster, schedule, jobs }: Sections): Experiment => ({

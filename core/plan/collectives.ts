@@ -34,6 +34,10 @@ export const communicatorsOf = (stages: readonly StagePlacement[]): Communicator
   };
 };
 
+/** Whether a collective gives every rank the whole sum: a reduce-scatter and an all-gather in one. */
+export const isAllReduce = (kind: number): boolean =>
+  isCollective(kind) && kind !== KIND.allGatherForward && kind !== KIND.allGatherBackward && kind !== KIND.reduceScatterGradients;
+
 const isCollective = (kind: number): boolean => STREAM_OF_KIND[kind] === STREAM.collective;
 
 export const hasCollectives = ({ programs }: Pick<Plan, 'programs'>): boolean =>

@@ -1,5 +1,5 @@
 import { MEMORY_CLASSES, residentBytesOf, type CostModel, type MemoryClass } from '../cost-model.ts';
-import { KIND } from './op.ts';
+import { KIND, OP_KINDS } from './op.ts';
 import type { Plan } from './plan.ts';
 
 /** The most a device holds at once when it runs its program in order, by class; transfers in flight are not counted. */
@@ -19,8 +19,7 @@ const total = (ledger: Ledger): number => MEMORY_CLASSES.reduce((sum, name) => s
 /** Walks one device's program and returns its peak. */
 export const memoryNeed = (plan: Plan, cost: CostModel, device: number): MemoryNeed => {
   const program = plan.programs[device]!;
-  const stages = [...plan.stages.keys()].filter((stage) => plan.stages[stage]!.device === device);
-  const held: Ledger = { ...emptyLedger(), ...residentBytesOf(cost, stages) };
+  const held: Ledger = { ...emptyLedger(), ...residentBytesOf(cost, plan.stages, device) };
   const changesOf = createChanges(plan, cost);
   let totalBytes = total(held);
   let peak: MemoryNeed = { totalBytes, byClass: { ...held }, position: 0 };
@@ -54,6 +53,7 @@ export interface Changes {
 }
 
 const NONE: Bytes = {};
+const NOTHING: Changes = { before: NONE, during: NONE, after: NONE };
 
 /** Changes of any op of a plan, by kind, stage and operand. */
 export const createChanges = (plan: Plan, cost: CostModel): ((kind: number, stage: number, operand: number) => Changes) => {
@@ -90,9 +90,29 @@ export const createChanges = (plan: Plan, cost: CostModel): ((kind: number, stag
       case KIND.backwardWeight:
         return { before: NONE, during: NONE, after: { ...sizeOf(stage, shapes[operand]!).saved, ...gathered(stage) } };
       default:
-        return { before: NONE, during: NONE, after: NONE };
+        return duringCollective(plan, cost, { kind, stage, operand });
     }
   };
+};
+
+/** The buffer of a sum. */
+const duringCollective = (
+  { shapes, microbatches }: Plan,
+  cost: CostModel,
+  { kind, stage, operand }: { readonly kind: number; readonly stage: number; readonly operand: number },
+): Changes => {
+  switch (kind) {
+    case KIND.allReduceForward:
+    case KIND.allReduceBackward: {
+      const shape = shapes[microbatches.shape[operand]!]!;
+      return { ...NOTHING, during: { communication: cost.microbatchCollective(OP_KINDS[kind], stage, shape).bufferBytes ?? 0 } };
+    }
+    case KIND.allReduceGradients:
+    case KIND.reduceScatterGradients:
+      return { ...NOTHING, during: { communication: cost.gradientCollective(OP_KINDS[kind], stage, operand).bufferBytes ?? 0 } };
+    default:
+      return NOTHING;
+  }
 };
 
 interface Sizes {

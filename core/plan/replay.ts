@@ -30,7 +30,7 @@ export const replayCompute = (plan: Plan, cost: CostModel, transferNs: TransferN
   return replay.times;
 };
 
-interface Replay {
+export interface Replay {
   readonly plan: Plan;
   readonly cost: CostModel;
   readonly transferNs: TransferNs;
@@ -49,7 +49,7 @@ interface Replay {
   readonly backwardEndNs: Float64Array;
 }
 
-const startReplay = (plan: Plan, cost: CostModel, transferNs: TransferNs): Replay => {
+export const startReplay = (plan: Plan, cost: CostModel, transferNs: TransferNs): Replay => {
   const cells = plan.stages.length * plan.microbatches.length;
   const communicators = communicatorsOf(plan.stages);
   return {
@@ -76,24 +76,39 @@ const startReplay = (plan: Plan, cost: CostModel, transferNs: TransferNs): Repla
 const advance = (replay: Replay, device: number): boolean => {
   const { plan, times, positions } = replay;
   const program = plan.programs[device]!;
-  const { startNs, endNs } = times[device]!;
   const first = positions[device]!;
   let position = first;
   for (; position < program.length; position++) {
-    const freeNs = position === 0 ? 0 : endNs[position - 1]!;
-    if (STREAM_OF_KIND[program.kind[position]!] === STREAM.collective) {
-      post(replay, device, position, freeNs);
-      startNs[position] = endNs[position] = freeNs;
-      continue;
-    }
-    const readyNs = Math.max(readyTime(replay, program, position), collectedTime(replay, device, position));
+    const freeNs = position === 0 ? 0 : times[device]!.endNs[position - 1]!;
+    const readyNs = readyNsOf(replay, device, position);
     if (Number.isNaN(readyNs)) break;
-    startNs[position] = Math.max(readyNs, freeNs);
-    endNs[position] = startNs[position]! + durationOf(replay, program, position);
-    recordEnd(replay, program, position, endNs[position]!);
+    runOp(replay, device, position, Math.max(readyNs, freeNs));
   }
   positions[device] = position;
   return position > first;
+};
+
+/** When an op could start as far as other ops are concerned; NaN while one of them has not run. */
+export const readyNsOf = (replay: Replay, device: number, position: number): number => {
+  const program = replay.plan.programs[device]!;
+  if (STREAM_OF_KIND[program.kind[position]!] === STREAM.collective) return 0;
+  return Math.max(readyTime(replay, program, position), collectedTime(replay, device, position));
+};
+
+/** Runs an op; returns its end. */
+export const runOp = (replay: Replay, device: number, position: number, startNs: number): number => {
+  const { plan, times } = replay;
+  const program = plan.programs[device]!;
+  times[device]!.startNs[position] = startNs;
+  times[device]!.endNs[position] = startNs;
+  if (STREAM_OF_KIND[program.kind[position]!] === STREAM.collective) {
+    post(replay, device, position, startNs);
+    return startNs;
+  }
+  const endNs = startNs + durationOf(replay, program, position);
+  times[device]!.endNs[position] = endNs;
+  recordEnd(replay, program, position, endNs);
+  return endNs;
 };
 
 const communicatorAt = ({ plan, communicators }: Replay, device: number, position: number): number => {
@@ -143,7 +158,7 @@ const readyTime = (replay: Replay, program: Program, position: number): number =
 const hopNs = ({ plan, costOf, transferNs }: Replay, from: number, to: number, microbatch: number): number =>
   plan.stages[from]!.device === plan.stages[to]!.device
     ? 0
-    : transferNs(from, to, costOf(plan.microbatches.shape[microbatch]!).transferBytes);
+    : transferNs(from, to, costOf(plan.microbatches.shape[microbatch]!).transferBytes[Math.min(from, to)]!);
 
 const durationOf = ({ plan, cost, costOf }: Replay, program: Program, position: number): number => {
   const stage = program.stage[position]!;

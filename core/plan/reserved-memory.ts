@@ -10,8 +10,7 @@ import type { Plan } from './plan.ts';
  */
 export const reservedBytes = (plan: Plan, cost: CostModel, device: number, capacityBytes = Infinity): number => {
   const { kind, stage, operand, length } = plan.programs[device]!;
-  const stages = [...plan.stages.keys()].filter((each) => plan.stages[each]!.device === device);
-  const { context, ...resident } = residentBytesOf(cost, stages);
+  const { context, ...resident } = residentBytesOf(cost, plan.stages, device);
   const allocator = createAllocator(capacityBytes - context);
   const held: Held = new Map();
   const operands = Math.max(plan.microbatches.length, plan.adapters.length);

@@ -1,48 +1,47 @@
-import { firstIterationOf, type Workload } from '../workload.ts';
 import type { Plan, StagePlacement } from '../plan/plan.ts';
+import { firstIterationOf, type Workload } from '../workload.ts';
+import { gpipeOrder, interleavedOrder, oneForwardOneBackwardOrder, zeroBubbleOrder, zeroBubbleVOrder, type PipelineOrder } from './pipeline-orders.ts';
 import { createPlanWriter, type PlanWriter, type Turn } from './plan-writer.ts';
 
 /**
- * Closed-form schedules with a barrier at each iteration: one adapter at a time, its whole mini-batch in and out of the
- * pipeline before its weights change. They differ in the order of one stage's forwards and backwards only.
+ * Schedules with a barrier at each iteration: one adapter at a time, its whole mini-batch in and out of the pipeline
+ * before its weights change. They differ in the order of a mini-batch's passes only.
  */
+export type PlanBarrier = (workload: Workload, devices: readonly string[], stages: readonly StagePlacement[]) => Plan;
 
-/** Order of one stage's ops for `microbatches` microbatches: index and direction. */
-type StageOrder = (stage: number, stageCount: number, microbatches: number) => readonly BarrierOp[];
+/** Order of a mini-batch of so many microbatches. */
+type OrderOf = (microbatches: number) => PipelineOrder;
 
-interface BarrierOp {
-  /** `evaluation` is the forward of all held-out microbatches. */
-  readonly direction: 'forward' | 'backward' | 'evaluation';
-  readonly index: number;
-}
-
-const forward = (index: number): BarrierOp => ({ direction: 'forward', index });
-const backward = (index: number): BarrierOp => ({ direction: 'backward', index });
 const indices = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
-/** All forwards, then all backwards (Huang et al. 2019). */
-const gpipeOrder: StageOrder = (_stage, _stageCount, microbatches) => [
-  ...indices(microbatches).map(forward),
-  ...indices(microbatches).map(backward),
-];
+const planBarrier =
+  (schedule: string, orderOn: (deviceCount: number) => OrderOf): PlanBarrier =>
+  (workload, devices, stages) => {
+    const writer = createPlanWriter(workload, devices, stages);
+    writeAdapters(writer, workload, arrivalOrder(workload), { pipeline: 0, firstStage: 0, orderOf: orderOn(devices.length) });
+    return writer.build(schedule);
+  };
 
-/** Warm-up forwards, then one forward and one backward in turn, then the remaining backwards (Narayanan et al. 2019). */
-const oneForwardOneBackwardOrder: StageOrder = (stage, stageCount, microbatches) => {
-  const warmUp = Math.min(microbatches, stageCount - 1 - stage);
-  return [
-    ...indices(warmUp).map(forward),
-    ...indices(microbatches - warmUp).flatMap((index) => [forward(warmUp + index), backward(index)]),
-    ...indices(warmUp).map((index) => backward(microbatches - warmUp + index)),
-  ];
-};
+/** A pipeline of a plan, its first stage, and the order of its mini-batches. */
+export interface BarrierPipeline {
+  readonly pipeline: number;
+  readonly firstStage: number;
+  readonly orderOf: OrderOf;
+}
 
-/**
- * Held-out rows pass a stage while it waits for gradients: after its last forward, on the last stage after its last
- * backward, which the other stages wait for.
- */
-const withEvaluation = (order: readonly BarrierOp[], isLast: boolean): readonly BarrierOp[] => {
-  const at = isLast ? order.length : order.findLastIndex(({ direction }) => direction === 'forward') + 1;
-  return [...order.slice(0, at), { direction: 'evaluation', index: 0 }, ...order.slice(at)];
+/** Appends the whole training of some adapters, one after another, to the devices of one pipeline. */
+export const writeAdapters = (writer: PlanWriter, workload: Workload, adapters: readonly number[], target: BarrierPipeline): void => {
+  for (const adapter of adapters) {
+    const { iterations, microbatches } = workload.adapters[adapter]!;
+    const order = target.orderOf(microbatches);
+    const lastStage = Math.max(...order.flat().map(({ stage }) => stage));
+    for (let iteration = firstIterationOf(workload.adapters[adapter]!); iteration < iterations; iteration++) {
+      const turn = { adapter, iteration };
+      const training = indices(microbatches).map((index) => writer.addMicrobatch(adapter, [turn], index, target.pipeline));
+      const heldout = writer.addEvaluation(adapter, turn, target.pipeline);
+      for (const passes of order) writePasses(writer, turn, { training, heldout }, { passes, lastStage, firstStage: target.firstStage });
+    }
+  }
 };
 
 /** Numbers of one iteration's microbatches. */
@@ -51,35 +50,52 @@ interface IterationMicrobatches {
   readonly heldout: readonly number[];
 }
 
-const writeIteration = (writer: PlanWriter, turn: Turn, microbatches: IterationMicrobatches, orders: readonly (readonly BarrierOp[])[]): void => {
-  const { training, heldout } = microbatches;
-  for (const [stage, order] of orders.entries()) {
-    for (const { direction, index } of withEvaluation(order, stage === orders.length - 1)) {
-      if (direction === 'forward') writer.forward(stage, training[index]!, [turn], index);
-      else if (direction === 'backward') writer.backward(stage, training[index]!);
-      else heldout.forEach((microbatch) => writer.evaluate(stage, microbatch));
-    }
-    writer.norms(stage, [turn]);
-    writer.step(stage, [turn]);
+interface DevicePasses {
+  readonly passes: PipelineOrder[number];
+  readonly lastStage: number;
+  readonly firstStage: number;
+}
+
+/**
+ * One device's passes of a mini-batch; its stages step once the last gradient is there, and the norms it may be clipped
+ * by. Held-out rows pass a stage while it waits for gradients: after its last forward, on the last stage after its last
+ * backward, which the other stages wait for.
+ */
+const writePasses = (
+  writer: PlanWriter,
+  turn: Turn,
+  { training, heldout }: IterationMicrobatches,
+  { passes, lastStage, firstStage }: DevicePasses,
+): void => {
+  const forwards = countByStage(passes, (kind) => kind === 'forward');
+  const gradients = countByStage(passes, completes);
+  const evaluate = (stage: number): void => heldout.forEach((microbatch) => writer.evaluate(firstStage + stage, microbatch));
+  for (const { kind, stage, index } of passes) {
+    if (kind === 'forward') writer.forward(firstStage + stage, training[index]!, [turn]);
+    else writer.backward(firstStage + stage, training[index]!, kind);
+    if (kind === 'forward' && forwards.isLast(stage) && stage !== lastStage) evaluate(stage);
+    if (!completes(kind) || !gradients.isLast(stage)) continue;
+    if (stage === lastStage) evaluate(stage);
+    // Gradients reach a device's lowest stage last.
+    if (stage === Math.min(...passes.map((pass) => pass.stage))) writer.norms(firstStage + stage, [turn]);
+    writer.step(firstStage + stage, [turn]);
   }
 };
 
-const planBarrier =
-  (schedule: string, orderOf: StageOrder) =>
-  (workload: Workload, devices: readonly string[], stages: readonly StagePlacement[]): Plan => {
-    const writer = createPlanWriter(workload, devices, stages);
-    for (const adapter of arrivalOrder(workload)) {
-      const { iterations, microbatches } = workload.adapters[adapter]!;
-      const first = firstIterationOf(workload.adapters[adapter]!);
-      const orders = stages.map((_, stage) => orderOf(stage, stages.length, microbatches));
-      for (let iteration = first; iteration < iterations; iteration++) {
-        const turn = { adapter, iteration };
-        const training = indices(microbatches).map((index) => writer.addMicrobatch(adapter, [turn], index));
-        writeIteration(writer, turn, { training, heldout: writer.addEvaluation(adapter, turn) }, orders);
-      }
-    }
-    return writer.build(schedule);
+/** Counts a stage's passes of some kinds down; `isLast` notes one and says whether it was the last. */
+const countByStage = (passes: DevicePasses['passes'], counts: (kind: DevicePasses['passes'][number]['kind']) => boolean) => {
+  const left = new Map<number, number>();
+  for (const { kind, stage } of passes) if (counts(kind)) left.set(stage, (left.get(stage) ?? 0) + 1);
+  return {
+    isLast: (stage: number): boolean => {
+      left.set(stage, left.get(stage)! - 1);
+      return left.get(stage) === 0;
+    },
   };
+};
+
+/** Whether a pass of this kind completes a microbatch's gradients. */
+const completes = (kind: PipelineOrder[number][number]['kind']): boolean => kind === 'backward' || kind === 'backwardWeight';
 
 /** Adapters by arrival, then higher priority, then position in the experiment. */
 export const arrivalOrder = (workload: Workload): number[] =>
@@ -89,7 +105,20 @@ export const arrivalOrder = (workload: Workload): number[] =>
   });
 
 /** GPipe: bubble ratio (D − 1)/(N + D − 1), every microbatch of the mini-batch in memory at once. */
-export const planGpipe = planBarrier('gpipe', gpipeOrder);
+export const planGpipe = planBarrier('gpipe', (deviceCount) => (microbatches) => gpipeOrder(deviceCount, microbatches));
 
 /** 1F1B: GPipe's bubble ratio with at most D − s microbatches in memory on stage s. */
-export const planOneForwardOneBackward = planBarrier('1f1b', oneForwardOneBackwardOrder);
+export const planOneForwardOneBackward = planBarrier(
+  '1f1b',
+  (deviceCount) => (microbatches) => oneForwardOneBackwardOrder(deviceCount, microbatches),
+);
+
+/** Interleaved 1F1B on v stages a device: bubble ratio (D − 1)/(v·N + D − 1) where D divides N. */
+export const planInterleaved = (chunks: number): PlanBarrier =>
+  planBarrier('interleaved', (deviceCount) => (microbatches) => interleavedOrder(deviceCount, chunks, microbatches));
+
+/** ZB-H1: (D − 1)·(T_F + T_I − T_W) idle a mini-batch and device where passes take equal times. */
+export const planZeroBubble = planBarrier('zb-h1', (deviceCount) => (microbatches) => zeroBubbleOrder(deviceCount, microbatches));
+
+/** ZB-V on two stages a device. */
+export const planZeroBubbleV = planBarrier('zb-v', (deviceCount) => (microbatches) => zeroBubbleVOrder(deviceCount, microbatches));

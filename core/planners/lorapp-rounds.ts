@@ -4,7 +4,7 @@
  */
 import type { ShapeCost } from '../shape-costs.ts';
 import { opNs } from '../shape-costs.ts';
-import { beginRound, nextTurns, roundOf, type InFlight, type LorappProblem, type LorappState, type Round, type WaitingStep } from './lorapp-state.ts';
+import { beginRound, deviceAt, nextTurns, roundOf, type InFlight, type LorappProblem, type LorappState, type Round, type WaitingStep } from './lorapp-state.ts';
 import type { PlanWriter } from './plan-writer.ts';
 
 /** A state that is being extended, and where its ops go. */
@@ -23,12 +23,13 @@ type RoundName = Pick<WaitingStep, 'group' | 'round'>;
 
 /** Notes the end of a backward on a stage. The round's last one is followed by its norms, and its steps where nothing else is due. */
 export const finishBackward = (run: Run, stage: number, entry: InFlight): void => {
-  const { state, writer } = run;
+  const { problem, state, writer } = run;
   const round = roundOf(state, entry);
   round.pendingBackwards[stage]! -= 1;
   if (round.pendingBackwards[stage] === 0 && round.clips) {
-    writer.norms(stage, round.turns);
-    round.gradientsNs = Math.max(round.gradientsNs, state.stages[stage]!.freeNs);
+    // Gradients reach a device's lowest stage last.
+    if (problem.deviceOfStage.indexOf(problem.deviceOfStage[stage]!) === stage) writer.norms(stage, round.turns);
+    round.gradientsNs = Math.max(round.gradientsNs, deviceAt(problem, state, stage).freeNs);
     if (hasNorms(round)) round.pendingBackwards.forEach((_, each) => endStage(run, each, entry));
   } else endStage(run, stage, entry);
 };
@@ -43,24 +44,27 @@ const hasNorms = ({ pendingBackwards }: Round): boolean => pendingBackwards.ever
 
 /** Steps on a stage that is through with a round: at once, or when the norms are there. */
 const endStage = (run: Run, stage: number, { group, round: number }: RoundName): void => {
-  const { state } = run;
+  const { problem, state } = run;
   const round = roundOf(state, { group, round: number });
   if (round.pendingBackwards[stage]! > 0 || round.pendingEvaluations[stage]! > 0) return;
-  if (!round.clips) return stepRound(run, stage, { group, round: number }, state.stages[stage]!.freeNs);
+  if (!round.clips) return stepRound(run, stage, { group, round: number }, deviceAt(problem, state, stage).freeNs);
   if (!hasNorms(round)) return;
   const readyNs = round.gradientsNs + normNs(run.problem);
-  state.stages[stage]!.steps.push({ group, round: number, readyNs });
+  // A round that is through here late, by its held-out rows, may have its norms earlier than one that waits already.
+  const { steps } = state.stages[stage]!;
+  steps.push({ group, round: number, readyNs });
+  steps.sort((a, b) => a.readyNs - b.readyNs);
 };
 
-/** Time of a sum of one number over all stages: twice around a ring. */
-const normNs = ({ stageCount, transferNs }: LorappProblem): number =>
-  stageCount === 1 ? 0 : 2 * (stageCount - 1) * transferNs(stageCount - 1, 0, NORM_BYTES);
+/** Time of a sum of one number over all devices: twice around a ring. */
+const normNs = ({ memoryBudgets: devices, deviceOfStage, transferNs }: LorappProblem): number =>
+  devices.length === 1 ? 0 : 2 * (devices.length - 1) * transferNs(deviceOfStage.length - 1, 0, NORM_BYTES);
 
 /** The steps that end a round on a stage; after the first stage's the next round may enter. */
 export const stepRound = ({ problem, state, writer }: Run, stage: number, name: RoundName, startNs: number): void => {
   const group = state.groups[name.group]!;
   const round = roundOf(state, name);
-  const here = state.stages[stage]!;
+  const here = deviceAt(problem, state, stage);
   writer.step(stage, round.turns);
   here.freeNs = startNs;
   for (const { adapter } of round.turns) here.freeNs += opNs(problem.cost.step(stage, adapter));

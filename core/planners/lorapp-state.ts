@@ -7,11 +7,12 @@ import type { Turn } from './plan-writer.ts';
 export interface LorappProblem {
   readonly workload: Workload;
   readonly groups: readonly Group[];
-  readonly stageCount: number;
+  /** Device of each stage; stages of one device share its time and memory. */
+  readonly deviceOfStage: readonly number[];
   readonly cost: CostModel;
   /** Time of an undisturbed transfer between neighbouring stages. */
   readonly transferNs: (fromStage: number, toStage: number, bytes: number) => number;
-  /** Bytes each stage has for saved activations and transients; Infinity where memory is no limit. */
+  /** Bytes each device has for saved activations and transients; Infinity where memory is no limit. */
   readonly memoryBudgets: readonly number[];
   readonly order: '1f1b' | 'gpipe';
   readonly release: 'staggered' | 'greedy';
@@ -58,7 +59,7 @@ export interface GroupState {
   numbers: number[];
   /** When the present round's first forward may start: the end of the last round's step, or the arrival. */
   readyNs: number;
-  /** Time of a round's microbatches at their slowest stage, one after another; 0 until the first round is numbered. */
+  /** Time of a round's microbatches at their slowest device, one after another; 0 until the first round is numbered. */
   workNs: number;
   /** Time one round needs from its first forward to its last backward when alone. */
   latencyNs: number;
@@ -71,12 +72,15 @@ export interface WaitingStep {
   readonly readyNs: number;
 }
 
-export interface StageState {
-  /** End of the stage's last op. */
+export interface DeviceState {
+  /** End of the device's last op. */
   freeNs: number;
   heldBytes: number;
   /** The largest transient of the shapes that have entered so far. */
   transientBytes: number;
+}
+
+export interface StageState {
   forwards: InFlight[];
   backwards: InFlight[];
   /** GPipe order, last stage: forwards done whose round is not complete. */
@@ -87,6 +91,7 @@ export interface StageState {
 /** Everything in flight: plain data, so that planning can stop at any time and go on later, elsewhere. */
 export interface LorappState {
   groups: GroupState[];
+  devices: DeviceState[];
   stages: StageState[];
   inFlight: number;
   /** Staggered release: the next microbatch enters no earlier. */
@@ -94,6 +99,10 @@ export interface LorappState {
   /** Group that entered last; groups take turns. */
   lastGroup: number;
 }
+
+/** State of the device that a stage is on. */
+export const deviceAt = (problem: LorappProblem, state: LorappState, stage: number): DeviceState =>
+  state.devices[problem.deviceOfStage[stage]!]!;
 
 export const presentRound = ({ rounds }: GroupState): Round => rounds[rounds.length - 1]!;
 
@@ -111,10 +120,10 @@ export const nextTurns = (workload: Workload, group: Group, previous: readonly T
     })
     .filter(({ adapter, iteration }) => iteration < workload.adapters[adapter]!.iterations);
 
-const createRound = ({ workload: { adapters }, stageCount }: LorappProblem, number: number, turns: readonly Turn[]): Round => {
+const createRound = ({ workload: { adapters }, deviceOfStage }: LorappProblem, number: number, turns: readonly Turn[]): Round => {
   const microbatches = Math.max(0, ...turns.map(({ adapter }) => adapters[adapter]!.microbatches));
   const evaluations = turns.reduce((sum, { adapter, iteration }) => sum + evaluationOf(adapters[adapter]!, iteration).length, 0);
-  const everyStage = <T>(value: T): T[] => Array.from({ length: stageCount }, () => value);
+  const everyStage = <T>(value: T): T[] => deviceOfStage.map(() => value);
   return {
     number,
     turns,
@@ -147,15 +156,8 @@ const startGroup = (problem: LorappProblem, group: Group): GroupState => {
 /** The state before anything has entered the pipeline. */
 export const startLorapp = (problem: LorappProblem): LorappState => ({
   groups: problem.groups.map((group) => startGroup(problem, group)),
-  stages: Array.from({ length: problem.stageCount }, () => ({
-    freeNs: 0,
-    heldBytes: 0,
-    transientBytes: 0,
-    forwards: [],
-    backwards: [],
-    waiting: [],
-    steps: [],
-  })),
+  devices: problem.memoryBudgets.map(() => ({ freeNs: 0, heldBytes: 0, transientBytes: 0 })),
+  stages: problem.deviceOfStage.map(() => ({ forwards: [], backwards: [], waiting: [], steps: [] })),
   inFlight: 0,
   dueNs: 0,
   lastGroup: -1,

@@ -6,13 +6,13 @@
  * in GPipe order). That alone bunches adapters up and misses the paper's bubble formula, so microbatches are *released*
  * into the pipeline at staggered, periodic times: with equal work adapter a enters at a·P/L, where the period P is
  * max(D + N − 1, L·N)·(T_f + T_b). Unequal work generalises this: microbatches enter one slot (their time at the
- * slowest stage) apart, and after each round a pad spreads what the longest round alone would leave idle.
+ * slowest device) apart, and after each round a pad spreads what the longest round alone would leave idle.
  *
  * Held-out rows that a round evaluates enter behind its training microbatches, in the same rhythm, and go forward only.
  */
 import { memoizeShapeCosts, type ShapeCost } from '../shape-costs.ts';
 import { finishBackward, finishEvaluation, stepRound, type Run } from './lorapp-rounds.ts';
-import { presentRound, roundOf, type GroupState, type InFlight, type LorappProblem, type LorappState, type Round, type StageState } from './lorapp-state.ts';
+import { deviceAt, presentRound, roundOf, type GroupState, type InFlight, type LorappProblem, type LorappState, type Round, type StageState } from './lorapp-state.ts';
 import type { PlanWriter } from './plan-writer.ts';
 
 /** The op a stage would start next. */
@@ -32,7 +32,7 @@ export const extendLorapp = (
   writer: PlanWriter,
   horizonNs = Infinity,
 ): LorappState => {
-  const costOf = memoizeShapeCosts(problem.cost, problem.stageCount, writer.microbatches.shapes);
+  const costOf = memoizeShapeCosts(problem.cost, problem.deviceOfStage.length, writer.microbatches.shapes);
   const run: Run = { problem, state: structuredClone(state), writer, costOf };
   for (;;) {
     const next = earliestChoice(run);
@@ -49,17 +49,28 @@ export const isComplete = (state: LorappState): boolean =>
 
 const earliestChoice = (run: Run): { stage: number; choice: Choice } | null => {
   let best: { stage: number; choice: Choice } | null = null;
-  for (let stage = 0; stage < run.problem.stageCount; stage++) {
+  const { deviceOfStage, order } = run.problem;
+  // Of stages that share a device and could start together, the later one goes first: what is nearly through frees memory.
+  const goesFirst = (stage: number, choice: Choice, other: { stage: number; choice: Choice }): boolean =>
+    choice.startNs < other.choice.startNs ||
+    (choice.startNs === other.choice.startNs &&
+      deviceOfStage[stage] === deviceOfStage[other.stage] &&
+      !isPreferred(order, other.choice, choice));
+  for (let stage = 0; stage < deviceOfStage.length; stage++) {
     const choice = chooseOp(run, stage);
-    if (choice !== null && (best === null || choice.startNs < best.choice.startNs)) best = { stage, choice };
+    if (choice !== null && (best === null || goesFirst(stage, choice, best))) best = { stage, choice };
   }
   return best;
 };
 
+/** Whether a device in this order would rather do `one` than `other`. */
+const isPreferred = (order: LorappProblem['order'], one: Choice, other: Choice): boolean =>
+  (order === '1f1b') === (one.kind === 'backward') && (one.kind === 'backward') !== (other.kind === 'backward');
+
 /** A step goes first where it can: whatever comes next on the stage may need its weights. */
 const chooseOp = (run: Run, stage: number): Choice | null => {
-  const { freeNs, steps } = run.state.stages[stage]!;
-  const [waiting] = steps;
+  const { freeNs } = deviceAt(run.problem, run.state, stage);
+  const [waiting] = run.state.stages[stage]!.steps;
   const pass = choosePass(run, stage);
   if (waiting === undefined) return pass;
   const startNs = Math.max(freeNs, waiting.readyNs);
@@ -67,8 +78,8 @@ const chooseOp = (run: Run, stage: number): Choice | null => {
 };
 
 const choosePass = (run: Run, stage: number): Choice | null => {
-  const { freeNs, backwards } = run.state.stages[stage]!;
-  const head = backwards[0];
+  const { freeNs } = deviceAt(run.problem, run.state, stage);
+  const head = run.state.stages[stage]!.backwards[0];
   const backward: Choice | null =
     head === undefined ? null : { startNs: Math.max(freeNs, head.readyNs), kind: 'backward', group: head.group };
   const forward = stage === 0 ? chooseRelease(run) : chooseForward(run, stage);
@@ -78,16 +89,16 @@ const choosePass = (run: Run, stage: number): Choice | null => {
 };
 
 const fits = (run: Run, stage: number, shape: number, evaluated: boolean): boolean => {
-  const { heldBytes, transientBytes } = run.state.stages[stage]!;
+  const { heldBytes, transientBytes } = deviceAt(run.problem, run.state, stage);
   const costs = run.costOf(shape);
   const keptBytes = evaluated ? 0 : costs.activationBytes[stage]!;
   const peakBytes = heldBytes + keptBytes + Math.max(transientBytes, costs.transientBytes[stage]!);
-  return peakBytes <= run.problem.memoryBudgets[stage]!;
+  return peakBytes <= run.problem.memoryBudgets[run.problem.deviceOfStage[stage]!]!;
 };
 
 const chooseForward = (run: Run, stage: number): Choice | null => {
-  const { freeNs, forwards } = run.state.stages[stage]!;
-  const head = forwards[0];
+  const { freeNs } = deviceAt(run.problem, run.state, stage);
+  const head = run.state.stages[stage]!.forwards[0];
   if (head === undefined || !fits(run, stage, head.shape, head.evaluated)) return null;
   return { startNs: Math.max(freeNs, head.readyNs), kind: 'forward', group: head.group };
 };
@@ -97,7 +108,7 @@ const chooseRelease = (run: Run): Choice | null => {
   const { problem, state } = run;
   const staggered = problem.release === 'staggered';
   if (state.inFlight >= inFlightLimit(problem)) return null;
-  const earliestNs = Math.max(state.stages[0]!.freeNs, staggered ? state.dueNs : 0);
+  const earliestNs = Math.max(deviceAt(problem, state, 0).freeNs, staggered ? state.dueNs : 0);
   let best: Choice | null = null;
   for (let turn = 1; turn <= state.groups.length; turn++) {
     const group = (state.lastGroup + turn) % state.groups.length;
@@ -118,8 +129,8 @@ const chooseRelease = (run: Run): Choice | null => {
 /** Microbatches of a round; none where nothing is left to train. */
 const passesOf = ({ microbatches, evaluations }: Round): number => microbatches + evaluations;
 
-const inFlightLimit = ({ order, extraInFlight, stageCount }: LorappProblem): number =>
-  order === 'gpipe' || extraInFlight === 'auto' ? Infinity : stageCount + extraInFlight;
+const inFlightLimit = ({ order, extraInFlight, deviceOfStage }: LorappProblem): number =>
+  order === 'gpipe' || extraInFlight === 'auto' ? Infinity : deviceOfStage.length + extraInFlight;
 
 /** Shape of the microbatch a group would release next; a round's microbatches get their numbers when it is first asked. */
 const nextShape = (run: Run, group: number): number => {
@@ -128,7 +139,7 @@ const nextShape = (run: Run, group: number): number => {
   return run.writer.microbatches.shapeOf(round.numbers[round.released]!);
 };
 
-const numberRound = ({ writer, costOf }: Run, group: number, state: GroupState): void => {
+const numberRound = ({ problem, writer, costOf }: Run, group: number, state: GroupState): void => {
   const { turns, microbatches } = presentRound(state);
   const training = Array.from({ length: microbatches }, (_, index) => writer.addMicrobatch(group, turns, index));
   const heldout = turns.flatMap((turn) => writer.addEvaluation(group, turn));
@@ -137,13 +148,23 @@ const numberRound = ({ writer, costOf }: Run, group: number, state: GroupState):
   const costs = costsOf(training);
   const evaluations = costsOf(heldout);
   const last = costs[costs.length - 1]!;
-  const trainingNs = costs.reduce((sum, { slotNs }) => sum + slotNs, 0);
-  state.workNs = evaluations.reduce((sum, evaluation) => sum + forwardSlotNs(evaluation), trainingNs);
-  state.latencyNs = Math.max(state.workNs, trainingNs - last.slotNs + last.pathNs);
+  const trainingNs = costs.reduce((sum, each) => sum + slotNs(problem, each), 0);
+  state.workNs = evaluations.reduce((sum, evaluation) => sum + forwardSlotNs(problem, evaluation), trainingNs);
+  state.latencyNs = Math.max(state.workNs, trainingNs - slotNs(problem, last) + last.pathNs);
 };
 
-/** How long a forward alone keeps the slowest stage. */
-const forwardSlotNs = ({ forwardNs }: ShapeCost): number => Math.max(...forwardNs);
+/** Forward plus backward at the slowest device: a microbatch can follow another no faster. */
+const slotNs = (problem: LorappProblem, { forwardNs, backwardNs }: ShapeCost): number =>
+  slowestDeviceNs(problem, (stage) => forwardNs[stage]! + backwardNs[stage]!);
+
+/** How long a forward alone keeps the slowest device. */
+const forwardSlotNs = (problem: LorappProblem, { forwardNs }: ShapeCost): number => slowestDeviceNs(problem, (stage) => forwardNs[stage]!);
+
+const slowestDeviceNs = ({ deviceOfStage, memoryBudgets }: LorappProblem, stageNs: (stage: number) => number): number => {
+  const busyNs = memoryBudgets.map(() => 0);
+  for (const [stage, device] of deviceOfStage.entries()) busyNs[device]! += stageNs(stage);
+  return Math.max(...busyNs);
+};
 
 const perform = (run: Run, stage: number, choice: Choice): void => {
   switch (choice.kind) {
@@ -173,11 +194,11 @@ const release = (run: Run, { group, startNs }: Choice): void => {
 };
 
 /** Moves the time the next microbatch is due: one slot on, and the pad once a round has entered. */
-const spaceReleases = ({ state, costOf }: Run, { group, shape, evaluated }: InFlight, startNs: number): void => {
+const spaceReleases = ({ problem, state, costOf }: Run, { group, shape, evaluated }: InFlight, startNs: number): void => {
   const { rounds, released } = state.groups[group]!;
   // Delayed releases keep their place in the rhythm and are caught up; an empty pipeline starts a new rhythm.
   if (state.inFlight === 1) state.dueNs = Math.max(state.dueNs, startNs);
-  state.dueNs += evaluated ? forwardSlotNs(costOf(shape)) : costOf(shape).slotNs;
+  state.dueNs += (evaluated ? forwardSlotNs : slotNs)(problem, costOf(shape));
   if (released === passesOf(rounds[rounds.length - 1]!)) state.dueNs += padNs(state.groups);
 };
 
@@ -194,18 +215,18 @@ const padNs = (groups: readonly GroupState[]): number => {
 const forward = (run: Run, stage: number, entry: InFlight, startNs: number): void => {
   const { state, problem, writer, costOf } = run;
   const costs = costOf(entry.shape);
-  const here = state.stages[stage]!;
+  const here = deviceAt(problem, state, stage);
   const round = roundOf(state, entry);
   if (entry.evaluated) writer.evaluate(stage, entry.microbatch);
-  else writer.forward(stage, entry.microbatch, round.turns, entry.index);
+  else writer.forward(stage, entry.microbatch, round.turns);
   if (!entry.evaluated) here.heldBytes += costs.activationBytes[stage]!;
   here.transientBytes = Math.max(here.transientBytes, costs.transientBytes[stage]!);
   here.freeNs = entry.readyNs = startNs + costs.forwardNs[stage]!;
-  if (stage + 1 < problem.stageCount) {
-    entry.readyNs += problem.transferNs(stage, stage + 1, costs.transferBytes);
+  if (stage + 1 < problem.deviceOfStage.length) {
+    entry.readyNs += problem.transferNs(stage, stage + 1, costs.transferBytes[stage]!);
     state.stages[stage + 1]!.forwards.push(entry);
   } else if (entry.evaluated) state.inFlight--;
-  else turnAround(problem.order, here, round, entry);
+  else turnAround(problem.order, state.stages[stage]!, round, entry);
   if (entry.evaluated) finishEvaluation(run, stage, entry);
 };
 
@@ -224,14 +245,14 @@ const turnAround = (order: LorappProblem['order'], last: StageState, round: Roun
 
 const backward = (run: Run, stage: number, startNs: number): void => {
   const { problem, state, writer, costOf } = run;
-  const here = state.stages[stage]!;
-  const entry = here.backwards.shift()!;
+  const here = deviceAt(problem, state, stage);
+  const entry = state.stages[stage]!.backwards.shift()!;
   const costs = costOf(entry.shape);
   writer.backward(stage, entry.microbatch);
   here.heldBytes -= costs.activationBytes[stage]!;
   here.freeNs = entry.readyNs = startNs + costs.backwardNs[stage]!;
   if (stage > 0) {
-    entry.readyNs += problem.transferNs(stage, stage - 1, costs.transferBytes);
+    entry.readyNs += problem.transferNs(stage, stage - 1, costs.transferBytes[stage - 1]!);
     state.stages[stage - 1]!.backwards.push(entry);
   } else state.inFlight--;
   finishBackward(run, stage, entry);

@@ -1,6 +1,6 @@
 import { evaluationOf, firstIterationOf, type Workload } from '../workload.ts';
 import { createMicrobatchBuilder, createProgramBuilder, type MicrobatchBuilder } from '../plan/builders.ts';
-import { KIND } from '../plan/op.ts';
+import { KIND, type ComputeOpKind, type GradientCollectiveKind, type MicrobatchCollectiveKind } from '../plan/op.ts';
 import type { Plan, StagePlacement } from '../plan/plan.ts';
 
 /** Iteration of one adapter inside a round of its group. */
@@ -12,16 +12,18 @@ export interface Turn {
 /** Where planners write: appends ops to the programs and keeps each adapter's life-cycle ops in their place. */
 export interface PlanWriter {
   readonly microbatches: MicrobatchBuilder;
-  /** Appends microbatch `index` of a round; returns its number. */
-  readonly addMicrobatch: (group: number, turns: readonly Turn[], index: number) => number;
+  /** Appends microbatch `index` of a round, for a pipeline (default 0); returns its number. */
+  readonly addMicrobatch: (group: number, turns: readonly Turn[], index: number, pipeline?: number) => number;
   /** Appends the held-out microbatches that an iteration of an adapter starts with; returns their numbers. */
-  readonly addEvaluation: (group: number, turn: Turn) => readonly number[];
+  readonly addEvaluation: (group: number, turn: Turn, pipeline?: number) => readonly number[];
   /** A forward; the first one of an adapter on a stage is preceded by its `load`. */
-  readonly forward: (stage: number, microbatch: number, turns: readonly Turn[], index: number) => void;
+  readonly forward: (stage: number, microbatch: number, turns: readonly Turn[]) => void;
   /** A forward of held-out rows. */
   readonly evaluate: (stage: number, microbatch: number) => void;
-  readonly backward: (stage: number, microbatch: number) => void;
-  /** The sums of gradient norms that come between a round's last backward on a stage and its steps. */
+  readonly backward: (stage: number, microbatch: number, kind?: Exclude<ComputeOpKind, 'forward'>) => void;
+  readonly collective: (kind: MicrobatchCollectiveKind, stage: number, microbatch: number) => void;
+  readonly reduce: (kind: GradientCollectiveKind, stage: number, turns: readonly Turn[]) => void;
+  /** The sums of gradient norms that come between a device's last backward of a round and its steps, where any adapter clips. */
   readonly norms: (stage: number, turns: readonly Turn[]) => void;
   /** The steps that end a round on a stage; the last step of an adapter is followed by `save` and `release`. */
   readonly step: (stage: number, turns: readonly Turn[]) => void;
@@ -36,9 +38,16 @@ export const createPlanWriter = (
   const programs = devices.map(() => createProgramBuilder());
   const programOf = (stage: number) => programs[stages[stage]!.device]!;
   const microbatches = createMicrobatchBuilder();
+  const isLoaded = new Uint8Array(stages.length * workload.adapters.length);
+  const load = (stage: number, adapter: number): void => {
+    const cell = stage * workload.adapters.length + adapter;
+    if (isLoaded[cell] === 1) return;
+    isLoaded[cell] = 1;
+    programOf(stage).push(KIND.load, stage, adapter, 0);
+  };
   return {
     microbatches,
-    addMicrobatch: (group, turns, index) =>
+    addMicrobatch: (group, turns, index, pipeline = 0) =>
       microbatches.push(
         group,
         turns
@@ -49,22 +58,24 @@ export const createPlanWriter = (
             index,
             ...workload.adapters[adapter]!.part(iteration, index),
           })),
+        { pipeline },
       ),
-    addEvaluation: (group, { adapter, iteration }) =>
+    addEvaluation: (group, { adapter, iteration }, pipeline = 0) =>
       evaluationOf(workload.adapters[adapter]!, iteration).map((size, index) =>
-        microbatches.push(group, [{ adapter, iteration, index, ...size }], { forwardOnly: true }),
+        microbatches.push(group, [{ adapter, iteration, index, ...size }], { forwardOnly: true, pipeline }),
       ),
-    forward: (stage, microbatch, turns, index) => {
-      const program = programOf(stage);
-      if (index === 0) {
-        for (const { adapter, iteration } of turns) {
-          if (iteration === firstIterationOf(workload.adapters[adapter]!)) program.push(KIND.load, stage, adapter, 0);
-        }
-      }
-      program.push(KIND.forward, stage, microbatch, 0);
-    },
     evaluate: (stage, microbatch) => programOf(stage).push(KIND.forward, stage, microbatch, 0),
-    backward: (stage, microbatch) => programOf(stage).push(KIND.backward, stage, microbatch, 0),
+    forward: (stage, microbatch, turns) => {
+      for (const { adapter, iteration } of turns) {
+        if (iteration === firstIterationOf(workload.adapters[adapter]!)) load(stage, adapter);
+      }
+      programOf(stage).push(KIND.forward, stage, microbatch, 0);
+    },
+    backward: (stage, microbatch, kind = 'backward') => programOf(stage).push(KIND[kind], stage, microbatch, 0),
+    collective: (kind, stage, microbatch) => programOf(stage).push(KIND[kind], stage, microbatch, 0),
+    reduce: (kind, stage, turns) => {
+      for (const { adapter, iteration } of turns) programOf(stage).push(KIND[kind], stage, adapter, iteration);
+    },
     norms: (stage, turns) => {
       for (const { adapter, iteration } of turns) {
         if (workload.adapters[adapter]!.clips === true) programOf(stage).push(KIND.allReduceNorm, stage, adapter, iteration);

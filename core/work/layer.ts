@@ -4,7 +4,7 @@ import { attentionBackward, attentionForward } from './attention.ts';
 import { elementwise } from './elementwise.ts';
 import { frozenBackward, frozenForward } from './frozen-linear.ts';
 import type { Kernel } from './kernel.ts';
-import { adaptedModules, loraBackward, loraForward } from './lora.ts';
+import { adaptedModules, loraBackward, loraForward, type BackwardHalf } from './lora.ts';
 import { shapeSize, type WorkSetting } from './setting.ts';
 
 /** Modules of a layer in the order data passes them; those of one row read the same input. */
@@ -36,14 +36,19 @@ export const layerForward = (setting: WorkSetting, shape: MicrobatchShape): Kern
  * a token; the adapters' give weight gradients too, twice their forward. Without `inputGradient` (the model's lowest
  * layer) everything below the lowest adapter is left out.
  */
-export const layerBackward = (setting: WorkSetting, shape: MicrobatchShape, inputGradient: boolean): Kernel[] => {
+export const layerBackward = (
+  setting: WorkSetting,
+  shape: MicrobatchShape,
+  { inputGradient, half = 'both' }: { readonly inputGradient: boolean; readonly half?: BackwardHalf },
+): Kernel[] => {
+  if (half === 'weight') return MODULE_ROWS.flat().flatMap((module) => loraBackward(setting, module, shape, { inputGradient, half }));
   const { hiddenSize, intermediateSize } = setting.model;
   const size = shapeSize(shape);
   const adapted = adaptedModules(setting, shape);
   const lowest = MODULE_ROWS.findIndex((row) => row.some((module) => adapted.includes(module)));
   const reaches = (row: number): boolean => inputGradient || (lowest >= 0 && lowest < row);
   const linear = (row: number): Kernel[] => [
-    ...MODULE_ROWS[row]!.flatMap((module) => loraBackward(setting, module, shape, reaches(row))),
+    ...MODULE_ROWS[row]!.flatMap((module) => loraBackward(setting, module, shape, { inputGradient: reaches(row), half })),
     ...(reaches(row) ? inputGradients(setting, MODULE_ROWS[row]!, size.tokens) : []),
   ];
   const normAndResidual = [

@@ -29,26 +29,33 @@ const doraForward = (setting: WorkSetting, module: ModuleName, { dropout }: Adap
   ];
 };
 
+/** Which kernels of a backward: all, those the stage before waits for, or the weight gradients that only the step waits for. */
+export type BackwardHalf = 'both' | 'input' | 'weight';
+
 /**
  * Their gradients: ∇B = (xA)ᵀ∇h, ∇(xA) = ∇hBᵀ, ∇A = xᵀ∇(xA), and where the input gradient is wanted ∇(xA)Aᵀ, added in
- * place to the rows (paper section 3.3).
+ * place to the rows (paper section 3.3). ∇A and ∇B are the weights' half.
  */
 export const loraBackward = (
   setting: WorkSetting,
   module: ModuleName,
   shape: MicrobatchShape,
-  inputGradient: boolean,
+  { inputGradient, half }: { readonly inputGradient: boolean; readonly half: BackwardHalf },
 ): Kernel[] =>
   adaptedParts(setting, module, shape).flatMap(({ adapter, tokens }) => {
     const { inputSize, outputSize } = linearShape(setting.model, module);
     const { rank } = adapter;
-    return [
-      elementwise(setting, 'scaleAdd', tokens * rank),
+    const weightGradients = [
       gemm(setting, 'adapter', { m: rank, n: outputSize, k: tokens }),
-      gemm(setting, 'adapter', { m: tokens, n: rank, k: outputSize }),
       gemm(setting, 'adapter', { m: inputSize, n: rank, k: tokens }),
       ...(setting.elementwise === 'tfjs' ? [elementwise(setting, 'transpose', tokens * (inputSize + outputSize))] : []),
       elementwise(setting, 'add', rank * (inputSize + outputSize)),
+    ];
+    if (half === 'weight') return weightGradients;
+    return [
+      elementwise(setting, 'scaleAdd', tokens * rank),
+      gemm(setting, 'adapter', { m: tokens, n: rank, k: outputSize }),
+      ...(half === 'both' ? weightGradients : []),
       ...(adapter.type === 'dora' ? [elementwise(setting, 'add', tokens * outputSize, 3)] : []),
       ...(adapter.type === 'dora' && adapter.dropout > 0 && inputGradient
         ? frozenBackward(setting, { m: tokens, n: inputSize, k: outputSize })

@@ -3,11 +3,18 @@ import type { MicrobatchShape } from '../plan/plan.ts';
 import { scoreElements } from './attention.ts';
 import { dequantisedBytes, frozenLinearBytes, quantisedProductBytes } from './frozen-linear.ts';
 import { adaptedModules, adapterFrozenParameters, adapterLayerParameters, adapterLayerTensors } from './lora.ts';
-import { adapterOf, headTokens, shapeSize, type StageContent, type WorkSetting } from './setting.ts';
+import { adapterOf, hasLoss, headTokens, shapeSize, type StageContent, type WorkSetting } from './setting.ts';
 
-/** Bytes of hidden states, or of their gradients, between two stages. */
-export const transferBytes = (setting: WorkSetting, shape: MicrobatchShape): number =>
+/** Bytes of a microbatch's hidden states, or of their gradients. */
+export const hiddenBytes = (setting: WorkSetting, shape: MicrobatchShape): number =>
   shapeSize(shape).tokens * setting.model.hiddenSize * setting.elementBytes;
+
+/**
+ * What a stage hands to the next one, and gets back as a gradient: hidden states, or fp32 logits where the LM head is not
+ * beside the loss (paper's released code: 8 × 512 × 32,000 × 4 B = 500 MiB at 1.1B).
+ */
+export const transferBytes = (setting: WorkSetting, content: StageContent, shape: MicrobatchShape): number =>
+  content.head && !hasLoss(content) ? headTokens(setting, shape) * setting.model.vocabularySize * FLOAT : hiddenBytes(setting, shape);
 
 /** Bytes of a stage's frozen weights; a tied LM head costs a second copy where it is on another stage. */
 export const baseWeightBytes = (setting: WorkSetting, content: StageContent): number => {
@@ -111,9 +118,12 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 const keptOfLayer = (setting: WorkSetting, { recompute }: StageContent, shape: MicrobatchShape): number[] =>
   recompute === true ? [shapeSize(shape).tokens * setting.model.hiddenSize] : layerSavedTensors(setting, shape);
 
-const headSavedTensors = (setting: WorkSetting, { head }: StageContent, shape: MicrobatchShape): number[] => {
+const headSavedTensors = (setting: WorkSetting, content: StageContent, shape: MicrobatchShape): number[] => {
   const tokens = headTokens(setting, shape);
-  return head ? [tokens * setting.model.hiddenSize, (tokens * setting.model.vocabularySize * logitBytes(setting).saved) / setting.elementBytes] : [];
+  return [
+    ...(content.head ? [tokens * setting.model.hiddenSize] : []),
+    ...(hasLoss(content) ? [(tokens * setting.model.vocabularySize * logitBytes(setting).saved) / setting.elementBytes] : []),
+  ];
 };
 
 /**
@@ -191,7 +201,7 @@ export const temporaryBytes = (
           quantisedProductBytes(setting, tokens),
         );
   const again = content.recompute === true && content.layerCount > 0 ? setting.elementBytes * sum(layerSavedTensors(setting, shape)) : 0;
-  const head = content.head ? logitBytes(setting).during * headTokens(setting, shape) * vocabularySize : 0;
+  const head = content.head || hasLoss(content) ? logitBytes(setting).during * headTokens(setting, shape) * vocabularySize : 0;
   // What the head keeps is gone by the time the layers run backward.
   const headSaved = setting.elementBytes * sum(headSavedTensors(setting, content, shape));
   const backward = Math.max(layers(3, 3) + again - headSaved, head, 0);

@@ -25,23 +25,34 @@ export interface WorkSetting {
   readonly elementwise: 'eager' | 'fused' | 'tfjs';
 }
 
-/** What a stage computes: consecutive layers, the embedding in front of them or the LM head behind them. */
+/** What a stage computes: consecutive layers, the embedding in front of them or the LM head behind them, the loss. */
 export interface StageContent {
   readonly layerCount: number;
   readonly embedding: boolean;
   readonly head: boolean;
+  /** Whether it makes the loss of the LM head's logits; absent: where the LM head is. */
+  readonly loss?: boolean;
   /** Whether backward makes what it needs again from the inputs of the layers; absent: no. */
   readonly recompute?: boolean;
 }
 
-/** Content of every stage of a placement: a pipeline's first layers come with the embedding, its last with the LM head. */
+/** Whether the loss is made on a stage. */
+export const hasLoss = ({ loss, head }: StageContent): boolean => loss ?? head;
+
+/**
+ * Content of every stage of a placement: a pipeline's first layers come with the embedding, its last with the LM head. A
+ * stage without layers behind them makes the loss of the logits it is sent.
+ */
 export const stageContents = (stages: readonly Omit<StagePlacement, 'device'>[]): StageContent[] => {
   const layerCount = stages.reduce((most, { endLayer }) => Math.max(most, endLayer), 0);
-  return stages.map(({ firstLayer, endLayer, recompute }) => ({
-    layerCount: endLayer - firstLayer,
-    embedding: firstLayer === 0,
-    head: endLayer === layerCount,
-    recompute: recompute === true,
+  const isEmpty = ({ firstLayer, endLayer }: Omit<StagePlacement, 'device'>): boolean => firstLayer === endLayer;
+  const lossIsApart = stages.some(isEmpty);
+  return stages.map((stage) => ({
+    layerCount: stage.endLayer - stage.firstLayer,
+    embedding: stage.firstLayer === 0,
+    head: stage.endLayer === layerCount && !isEmpty(stage),
+    ...(lossIsApart ? { loss: isEmpty(stage) } : {}),
+    recompute: stage.recompute === true,
   }));
 };
 

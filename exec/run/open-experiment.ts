@@ -136,11 +136,11 @@ const NO_FILES: FileSizes = {
 
 /** Sizes of the rows of jobs in the order training takes them. */
 export const sizesOf = (trainJobs: readonly TrainJob[]): FileSizes => {
-  const sources = new Map(trainJobs.map((trainJob) => [trainJob.job.name, trainingSource(trainJob)]));
   const trainJobOf = new Map(trainJobs.map((trainJob) => [trainJob.job.name, trainJob]));
   return {
     rowCount: ({ name }: Job) => trainJobOf.get(name)!.rows.training.length,
-    part: ({ name }, iteration, index) => sources.get(name)!.part(iteration, index),
+    part: (job, { batchSize, microbatches }) =>
+      trainingSource(createTrainJob({ ...job, batchSize }, trainJobOf.get(job.name)!.rows, microbatches)).part,
     heldout: ({ name }) => heldoutParts(trainJobOf.get(name)!),
   };
 };

@@ -1,4 +1,5 @@
-import type { Schedule } from '../../core/experiment/experiment.ts';
+import type { Schedule } from '../../core/experiment/schedule.ts';
+import { makeSchedule } from '../../core/experiment/schedule-section.ts';
 import { constantCost } from '../../sim/constant-cost.ts';
 import { simulatedMakespan, UNIT_PART } from './steady-state.ts';
 
@@ -35,19 +36,12 @@ const steadyBubble = ({ devices, microbatches, adapters }: Setting, schedule: Sc
   return 1 - workNs / (makespan(2 * ITERATIONS) - makespan(ITERATIONS));
 };
 
-const LORAPP: Schedule = {
-  type: 'lorapp',
-  microbatches: 1,
-  order: '1f1b',
-  release: 'staggered',
-  // One group per adapter: the formula counts adapters.
-  groups: 8,
-  extraInFlight: 'auto',
-};
+/** One group per adapter: the formula counts adapters. */
+const LORAPP = makeSchedule({ type: 'lorapp', microbatches: 1, groups: 8 });
 
 const SCHEDULES: readonly (readonly [string, Schedule, (setting: Setting) => number])[] = [
-  ['gpipe', { ...LORAPP, type: 'gpipe' }, barrierFormula],
-  ['1f1b', { ...LORAPP, type: '1f1b' }, barrierFormula],
+  ['gpipe', makeSchedule({ type: 'gpipe', microbatches: 1 }), barrierFormula],
+  ['1f1b', makeSchedule({ type: '1f1b', microbatches: 1 }), barrierFormula],
   ['lorapp, staggered release', LORAPP, lorappFormula],
   ['lorapp, greedy release', { ...LORAPP, release: 'greedy' }, lorappFormula],
 ];

@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import type { CostModel } from '../../core/cost-model.ts';
+import { makeSchedule } from '../../core/experiment/schedule-section.ts';
 import { CAUSE_LABELS, type IdleCause } from '../../core/explain/cause.ts';
 import { splitIdle } from '../../core/explain/idle.ts';
 import type { MicrobatchShape } from '../../core/plan/plan.ts';
@@ -68,7 +69,7 @@ const requestOf = (each: Case): PlanRequest => {
         part: (iteration, index) => ({ rows: 1, tokens: tokens(adapter, iteration, index), squaredTokens: 0 }),
       })),
     },
-    schedule: { type: each.type ?? 'lorapp', microbatches: MICROBATCHES, order: '1f1b', release: 'staggered', groups: adapters, extraInFlight: 'auto' },
+    schedule: each.type === '1f1b' ? makeSchedule({ type: '1f1b', microbatches: MICROBATCHES }) : makeSchedule({ type: 'lorapp', microbatches: MICROBATCHES, groups: adapters }),
     cluster,
     stages: cluster.devices.map((_, device) => ({ device, firstLayer: device, endLayer: device + 1 })),
     cost: costOf(each),

@@ -1,3 +1,4 @@
+import { makeSchedule } from '../../core/experiment/schedule-section.ts';
 import * as E from 'fp-ts/lib/Either.js';
 import { countOps } from '../../core/plan/plan.ts';
 import { planSchedule } from '../../core/planners/plan-schedule.ts';
@@ -23,7 +24,7 @@ export const benchPlanMemory = (): void => {
         part: () => UNIT_PART,
       })),
     },
-    schedule: { type: 'lorapp', microbatches: 4, order: '1f1b', release: 'staggered', groups: 'auto', extraInFlight: 'auto' },
+    schedule: makeSchedule({ type: 'lorapp', microbatches: 4 }),
     cluster,
     stages: cluster.devices.map((_, device) => ({ device, firstLayer: device, endLayer: device + 1 })),
     cost: constantCost({ forwardNs: 100, backwardNs: 100 }),

@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { CLUSTER_PRESETS } from '../../core/cluster/presets.ts';
 import { buildCluster } from '../../core/cluster/topology.ts';
+import { makeSchedule } from '../../core/experiment/schedule-section.ts';
 import type { Adapter } from '../../core/job.ts';
 import { MODEL_PRESETS } from '../../core/model/presets.ts';
 import { countOps } from '../../core/plan/plan.ts';
@@ -62,14 +63,7 @@ const requestOf = (iterations: number): PlanRequest => {
         part: () => size,
       })),
     },
-    schedule: {
-      type: 'lorapp',
-      microbatches: MICROBATCHES,
-      order: '1f1b',
-      release: 'staggered',
-      groups: 'auto',
-      extraInFlight: 0,
-    },
+    schedule: makeSchedule({ type: 'lorapp', microbatches: MICROBATCHES, extraInFlight: 0 }),
     cluster,
     stages,
     cost: analyticCost({ model, adapters, precision: 'fp32', stages, cluster }),

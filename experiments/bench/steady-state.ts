@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import type { CostModel } from '../../core/cost-model.ts';
-import type { Schedule } from '../../core/experiment/experiment.ts';
+import type { Schedule } from '../../core/experiment/schedule.ts';
 import { formatPlanError } from '../../core/planners/plan-error.ts';
 import { planSchedule } from '../../core/planners/plan-schedule.ts';
 import type { PartSize, Workload } from '../../core/workload.ts';

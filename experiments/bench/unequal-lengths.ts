@@ -1,6 +1,7 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import type { Schedule } from '../../core/experiment/experiment.ts';
+import type { LorappSchedule } from '../../core/experiment/schedule.ts';
+import { makeSchedule } from '../../core/experiment/schedule-section.ts';
 import type { CostModel } from '../../core/cost-model.ts';
 import type { MicrobatchShape } from '../../core/plan/plan.ts';
 import { constantCost } from '../../sim/constant-cost.ts';
@@ -30,7 +31,7 @@ const perToken: CostModel = {
   backward: (_stage, shape) => ({ deviceNs: tokensOf(shape), launchNs: 0 }),
 };
 
-const efficiency = (sigma: number, release: Schedule['release'], extraInFlight: Schedule['extraInFlight'], seed: number): number => {
+const efficiency = (sigma: number, release: LorappSchedule['release'], extraInFlight: LorappSchedule['extraInFlight'], seed: number): number => {
   const tokens = drawTokens(sigma, seed);
   let total = 0;
   for (let cell = 0; cell < 4 * ITERATIONS * 4; cell++) total += tokens(0, 0, cell);
@@ -38,7 +39,7 @@ const efficiency = (sigma: number, release: Schedule['release'], extraInFlight: 
     devices: 4,
     adapters: 4,
     iterations: ITERATIONS,
-    schedule: { type: 'lorapp', microbatches: 4, order: '1f1b', release, groups: 4, extraInFlight },
+    schedule: makeSchedule({ type: 'lorapp', microbatches: 4, release, groups: 4, extraInFlight }),
     cost: perToken,
     part: (adapter, iteration, index) => ({ rows: 1, tokens: tokens(adapter, iteration, index), squaredTokens: 0 }),
   });

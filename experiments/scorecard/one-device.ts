@@ -42,7 +42,7 @@ export const evenShape = (adapters: number, rows: number, length: number): Micro
 
 /** Most bytes that stage 0 holds while one microbatch passes it, all adapters loaded. */
 export const peakBytes = (cost: CostModel, shape: MicrobatchShape): number => {
-  const { baseWeights, context, quantization } = residentBytesOf(cost, [0]);
+  const { baseWeights, context, quantization } = residentBytesOf(cost, [wholeModel(0)], 0);
   const adapters = shape.parts.reduce((sum, { adapter }) => sum + adapterTotalBytes(cost, 0, adapter), 0);
   const { forward, backward } = cost.transientBytes(0, shape);
   return baseWeights + context + quantization + adapters + activationTotalBytes(cost, 0, shape) + Math.max(forward, backward);

@@ -1,15 +1,17 @@
 /**
  * Collective streams. A collective starts when every device of its communicator has come to it, that is when the compute
  * ops before it are done there. Its bytes go round a ring of the devices as one flow each, and share links with whatever
- * else is under way; it ends on all devices at once, a latency per step of the ring after the last flow.
+ * else is under way; it ends on all devices at once, the latency of all its calls after the last flow.
  */
 import { MEMORY_CLASS } from '../../core/cost-model.ts';
+import { collectiveTime } from '../../core/cluster/collective-algorithm.ts';
+import { isAllReduce } from '../../core/plan/collectives.ts';
 import { KIND, STREAM } from '../../core/plan/op.ts';
 import { collectiveRow } from './cost-tables.ts';
 import { closeSpan, markPending, openSpan, programOf, seekStream, streamId, type Engine } from './engine.ts';
 import { EVENT, pushEvent } from './event-queue.ts';
 import { changeMemory } from './memory.ts';
-import { endFlow, routeLatencyNs, startFlow } from './network.ts';
+import { endFlow, startFlow } from './network.ts';
 
 /** Slot of a device's ring flow in the network; sends use the slots below. */
 const slotOf = (engine: Engine, device: number): number => engine.network.deviceCount + device;
@@ -39,23 +41,10 @@ const agrees = (engine: Engine, device: number, communicator: number, kind: numb
   return programOf(engine, device).kind[position] === kind && communicatorAt(engine, device, position) === communicator;
 };
 
-/** Steps of the ring, and how often the tensor passes every link of it, for `ranks` devices. */
-export const ringOf = (kind: number, ranks: number): { readonly steps: number; readonly passes: number } => {
-  const oneWay = { steps: ranks - 1, passes: (ranks - 1) / ranks };
-  switch (kind) {
-    case KIND.allGatherForward:
-    case KIND.allGatherBackward:
-    case KIND.reduceScatterGradients:
-      return oneWay;
-    default:
-      return { steps: 2 * oneWay.steps, passes: 2 * oneWay.passes };
-  }
-};
-
 const start = (engine: Engine, communicator: number): void => {
-  const { communicators, isPosted, flowsLeft, latencyNs } = engine.collectives;
+  const { communicators, groups, isPosted, flowsLeft, latencyNs } = engine.collectives;
   const members = communicators.members[communicator]!;
-  const { network } = engine;
+  const { network, costs } = engine;
   flowsLeft[communicator] = members.length;
   latencyNs[communicator] = 0;
   for (const [index, device] of members.entries()) {
@@ -63,24 +52,31 @@ const start = (engine: Engine, communicator: number): void => {
     const program = programOf(engine, device);
     const position = engine.position[stream]!;
     const kind = program.kind[position]!;
-    const row = collectiveRow(engine.costs, kind, program.stage[position]!, program.operand[position]!);
-    const { steps, passes } = ringOf(kind, members.length);
+    const row = collectiveRow(costs, kind, program.stage[position]!, program.operand[position]!);
+    const size = { bytes: costs.collectiveBytes[row]!, calls: costs.collectiveCalls[row]! };
+    const time = collectiveTime(groups[communicator]!, isAllReduce(kind), size);
     const route = device * network.deviceCount + members[(index + 1) % members.length]!;
     isPosted[device] = 0;
     engine.busy[stream] = 1;
     openSpan(engine, device, STREAM.collective);
     takeForCollective(engine, device, position);
-    const callsNs = steps * engine.costs.collectiveCalls[row]! * routeLatencyNs(network, route);
-    latencyNs[communicator] = Math.max(latencyNs[communicator], callsNs);
-    startFlow(network, slotOf(engine, device), route, passes * engine.costs.collectiveBytes[row]!);
+    latencyNs[communicator] = Math.max(latencyNs[communicator], time.latencyNs);
+    startFlow(network, slotOf(engine, device), route, time.wireBytes);
   }
 };
 
-/** A gathered stage's weights are there until the pass they are for has ended (memory.ts). */
+/** A gathered stage's weights are there until the pass they are for has ended (memory.ts), a buffer until the collective has. */
 const takeForCollective = (engine: Engine, device: number, position: number): void => {
   const { kind, stage } = programOf(engine, device);
+  const stream = streamId(device, STREAM.collective);
+  changeMemory(engine, stream, MEMORY_CLASS.communication, bufferBytes(engine, device, position));
   if (kind[position] !== KIND.allGatherForward && kind[position] !== KIND.allGatherBackward) return;
-  changeMemory(engine, streamId(device, STREAM.collective), MEMORY_CLASS.baseWeights, engine.costs.gatheredBytes[stage[position]!]!);
+  changeMemory(engine, stream, MEMORY_CLASS.baseWeights, engine.costs.gatheredBytes[stage[position]!]!);
+};
+
+const bufferBytes = ({ costs, plan }: Engine, device: number, position: number): number => {
+  const { kind, stage, operand } = plan.programs[device]!;
+  return costs.collectiveBufferBytes[collectiveRow(costs, kind[position]!, stage[position]!, operand[position]!)]!;
 };
 
 /** Ends a device's ring flow; the last one of a collective ends it, a latency later. `event`: the code handled. */
@@ -101,6 +97,7 @@ export const finishCollective = (engine: Engine, device: number): void => {
   const members = engine.collectives.communicators.members[communicatorAt(engine, device, position)]!;
   for (const member of members) {
     const id = streamId(member, STREAM.collective);
+    changeMemory(engine, id, MEMORY_CLASS.communication, -bufferBytes(engine, member, engine.position[id]!));
     closeSpan(engine, member, STREAM.collective, engine.queue.nowNs);
     engine.busy[id] = 0;
     seekStream(engine, member, STREAM.collective, engine.position[id]! + 1);

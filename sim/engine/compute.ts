@@ -62,7 +62,8 @@ const isThere = (engine: Engine, cell: number, arrived: number, from: number): b
 const startCompute = (engine: Engine, device: number, position: number): void => {
   const program = programOf(engine, device);
   const row = costRow(engine.costs, program.kind[position]!, program.stage[position]!, program.operand[position]!);
-  const endNs = Math.max(engine.queue.nowNs + engine.costs.deviceNs[row]!, engine.hostFreeNs[device]!);
+  const deviceNs = engine.costs.deviceNs[row]! + (engine.overlapNs[device]?.[position] ?? 0);
+  const endNs = Math.max(engine.queue.nowNs + deviceNs, engine.hostFreeNs[device]!);
   engine.busy[streamId(device, STREAM.compute)] = 1;
   openSpan(engine, device, STREAM.compute);
   closeSpan(engine, device, STREAM.compute, endNs);

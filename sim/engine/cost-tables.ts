@@ -32,7 +32,7 @@ export interface CostTables {
   /** By stage · shapeCount + shape. */
   readonly activationBytes: Float64Array;
   readonly activationRoundingBytes: Float64Array;
-  /** By shape. */
+  /** Across the boundary behind a stage, by stage · shapeCount + shape. */
   readonly transferBytes: Float64Array;
   /** By stage · adapterCount + adapter. */
   readonly adapterBytes: Float64Array;
@@ -42,6 +42,7 @@ export interface CostTables {
   /** By collective row. */
   readonly collectiveBytes: Float64Array;
   readonly collectiveCalls: Float64Array;
+  readonly collectiveBufferBytes: Float64Array;
   /** First collective row of each kind; −1 for a kind that the plan does not have. */
   readonly collectiveStart: Int32Array;
   /** By stage. */
@@ -77,7 +78,7 @@ export const tabulateCosts = (plan: Plan, cost: CostModel): CostTables => {
     transientBytes: column(),
     activationBytes: new Float64Array(passRows),
     activationRoundingBytes: new Float64Array(passRows),
-    transferBytes: Float64Array.from(plan.shapes, (shape) => checked(cost.transferBytes(shape), 'transfer')),
+    transferBytes: new Float64Array(passRows),
     adapterBytes: new Float64Array(zeroRow - stepRow),
     gradientBytes: new Float64Array(zeroRow - stepRow),
     optimizerBytes: new Float64Array(zeroRow - stepRow),
@@ -115,6 +116,7 @@ const fillShape = (
   }
   tables.activationBytes[row] = checked(cost.activationBytes(stage, shape), 'activations');
   tables.activationRoundingBytes[row] = checked(cost.rounding?.activationBytes(stage, shape) ?? 0, 'rounding of activations');
+  tables.transferBytes[row] = checked(cost.transferBytes(stage, shape), 'transfer');
 };
 
 const fillAdapter = (tables: CostTables, cost: CostModel, stage: number, adapter: number): void => {
@@ -138,7 +140,7 @@ const checked = (value: number, what: string): number => {
   return Math.round(value);
 };
 
-type CollectiveTables = Pick<CostTables, 'collectiveBytes' | 'collectiveCalls' | 'collectiveStart'>;
+type CollectiveTables = Pick<CostTables, 'collectiveBytes' | 'collectiveCalls' | 'collectiveBufferBytes' | 'collectiveStart'>;
 
 const isCollectiveKind = (kind: OpKind): kind is CollectiveOpKind => streamOf(kind) === 'collective';
 
@@ -146,6 +148,7 @@ const isCollectiveKind = (kind: OpKind): kind is CollectiveOpKind => streamOf(ki
 const tabulateCollectives = (plan: Plan, cost: CostModel, has: (kind: number) => boolean): CollectiveTables => {
   const bytes: number[] = [];
   const calls: number[] = [];
+  const buffers: number[] = [];
   const collectiveStart = new Int32Array(OP_KINDS.length).fill(-1);
   for (const kind of OP_KINDS.filter(isCollectiveKind)) {
     if (!has(KIND[kind])) continue;
@@ -157,9 +160,15 @@ const tabulateCollectives = (plan: Plan, cost: CostModel, has: (kind: number) =>
           : plan.adapters.map((_, adapter) => cost.gradientCollective(kind as GradientCollectiveKind, stage, adapter));
       bytes.push(...costs.map((each) => checked(each.bytes, kind)));
       calls.push(...costs.map((each) => checked(each.calls, kind)));
+      buffers.push(...costs.map((each) => checked(each.bufferBytes ?? 0, kind)));
     }
   }
-  return { collectiveBytes: Float64Array.from(bytes), collectiveCalls: Float64Array.from(calls), collectiveStart };
+  return {
+    collectiveBytes: Float64Array.from(bytes),
+    collectiveCalls: Float64Array.from(calls),
+    collectiveBufferBytes: Float64Array.from(buffers),
+    collectiveStart,
+  };
 };
 
 /** Row of a collective in its tables. */
@@ -187,3 +196,7 @@ export const costRow = (tables: CostTables, kind: number, stage: number, operand
       return tables.zeroRow;
   }
 };
+
+/** Bytes of a microbatch across the boundary between two neighbouring stages. */
+export const boundaryBytes = ({ transferBytes, shapeCount, shapeOf }: CostTables, stage: number, neighbour: number, microbatch: number): number =>
+  transferBytes[Math.min(stage, neighbour) * shapeCount + shapeOf[microbatch]!]!;

@@ -11,6 +11,7 @@ import { costRow, tabulateCosts, type CostTables } from './cost-tables.ts';
 import { createEventQueue, type EventQueue } from './event-queue.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { createNetwork, type Network } from './network.ts';
+import { overlapPrices } from './overlap.ts';
 
 /** Facts about a stage's part of a microbatch, as bits of one byte. `posted`: the stream waits for its peer. */
 export const PROGRESS = {
@@ -39,6 +40,8 @@ export interface Engine {
   /** By device and position: the collective that an op waits for (`findWaits`); empty where there are none. */
   readonly waits: readonly Int32Array[];
   readonly collectives: CollectiveState;
+  /** By device and position: what a compute op takes longer for what moves beside it; empty where nothing does. */
+  readonly overlapNs: readonly Float64Array[];
   /** By cell: PROGRESS bits. */
   readonly progress: Uint8Array;
   /** By stream: position in the device's program of the op that runs or comes next; the program's length at the end. */
@@ -71,6 +74,9 @@ export const createEngine = (plan: Plan, cost: CostModel, cluster: Cluster): Eng
   const streams = devices * STREAM_COUNT;
   const capacities = cluster.devices.slice(0, devices).map(({ gpu }) => gpu.memoryBytes);
   const costs = tabulateCosts(plan, cost);
+  const neighbours = neighboursOf(plan.stages);
+  const waits = findWaits(plan);
+  const collectives = createCollectiveState(plan.stages, cluster, devices);
   return {
     plan,
     costs,
@@ -79,9 +85,10 @@ export const createEngine = (plan: Plan, cost: CostModel, cluster: Cluster): Eng
     ledger: createLedger(queue, capacities, CHANGES_PER_OP * countOps(plan)),
     spans: createSpanColumns(countSpans(plan, costs)),
     deviceOfStage: Uint16Array.from(plan.stages, ({ device }) => device),
-    neighbours: neighboursOf(plan.stages),
-    waits: findWaits(plan),
-    collectives: createCollectiveState(plan.stages, devices),
+    neighbours,
+    waits,
+    collectives,
+    overlapNs: overlapPrices({ plan, costs, cluster, neighbours, waits, collectives }),
     progress: new Uint8Array(plan.stages.length * plan.microbatches.length),
     position: new Uint32Array(streams),
     busy: new Uint8Array(streams),

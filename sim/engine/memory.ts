@@ -3,17 +3,16 @@ import { MEMORY_CLASS, MEMORY_CLASSES, residentBytesOf, type CostModel } from '.
 import { KIND, STREAM } from '../../core/plan/op.ts';
 import { opAt } from '../../core/plan/plan.ts';
 import { formatOp } from '../../core/plan/text.ts';
-import { costRow } from './cost-tables.ts';
+import { boundaryBytes, costRow } from './cost-tables.ts';
 import { programOf, STREAM_COUNT, streamId, type Engine } from './engine.ts';
 import { changeHeld, missingBytes } from './ledger.ts';
 
-/** What is there before the first op: frozen weights, one context per device, adapters that are trained but never loaded. */
+/** What is there before the first op: frozen weights, one context per process, adapters that are trained but never loaded. */
 export const holdResident = (engine: Engine, cost: CostModel): void => {
   const { plan } = engine;
   for (const device of plan.devices.keys()) {
     const stream = streamId(device, STREAM.compute);
-    const stages = [...plan.stages.keys()].filter((stage) => engine.deviceOfStage[stage] === device);
-    const { context, baseWeights, quantization } = residentBytesOf(cost, stages);
+    const { context, baseWeights, quantization } = residentBytesOf(cost, plan.stages, device);
     changeMemory(engine, stream, MEMORY_CLASS.context, Math.round(context));
     changeMemory(engine, stream, MEMORY_CLASS.baseWeights, Math.round(baseWeights));
     changeMemory(engine, stream, MEMORY_CLASS.quantization, Math.round(quantization));
@@ -106,7 +105,7 @@ const crossingBytes = (engine: Engine, microbatch: number, stage: number, neighb
   const { deviceOfStage, costs } = engine;
   if (neighbour < 0) return 0;
   if (deviceOfStage[stage] === deviceOfStage[neighbour]) return 0;
-  return costs.transferBytes[costs.shapeOf[microbatch]!]!;
+  return boundaryBytes(costs, stage, neighbour, microbatch);
 };
 
 /**

@@ -59,9 +59,6 @@ export const createNetwork = ({ routes, links, devices }: Cluster, queue: EventQ
   };
 };
 
-/** Time from the last byte's departure to its arrival on a route. */
-export const routeLatencyNs = (network: Network, route: number): number => network.routeLatencyNs[route]!;
-
 /** Starts the flow of a slot over a route; its `flowEnd` event is scheduled, and moved when rates change. */
 export const startFlow = (network: Network, device: number, route: number, bytes: number): void => {
   const shared = occupies(network, route);

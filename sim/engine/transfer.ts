@@ -16,6 +16,7 @@ import {
   streamId,
   type Engine,
 } from './engine.ts';
+import { boundaryBytes } from './cost-tables.ts';
 import { EVENT, pushEvent } from './event-queue.ts';
 import { changeMemory } from './memory.ts';
 import { endFlow, startFlow } from './network.ts';
@@ -35,7 +36,7 @@ export const trySend = (engine: Engine, device: number): void => {
   const cell = cellOf(engine, receivingStage, microbatch);
   engine.progress[cell]! |= isForward ? PROGRESS.inputSendPosted : PROGRESS.gradientSendPosted;
   const posted = isForward ? PROGRESS.inputReceivePosted : PROGRESS.gradientReceivePosted;
-  if ((engine.progress[cell]! & posted) !== 0) startTransfer(engine, device, receivingStage, microbatch);
+  if ((engine.progress[cell]! & posted) !== 0) startTransfer(engine, device, receivingStage);
 };
 
 /** Posts the next receive of a device, and starts the transfer if the send is posted too. */
@@ -52,13 +53,13 @@ export const tryReceive = (engine: Engine, device: number): void => {
   const posted = isForward ? PROGRESS.inputSendPosted : PROGRESS.gradientSendPosted;
   if ((engine.progress[cell]! & posted) === 0) return;
   const from = (isForward ? engine.neighbours.previous : engine.neighbours.next)[stage]!;
-  startTransfer(engine, engine.deviceOfStage[from]!, stage, microbatch);
+  startTransfer(engine, engine.deviceOfStage[from]!, stage);
 };
 
-const startTransfer = (engine: Engine, from: number, receivingStage: number, microbatch: number): void => {
+const startTransfer = (engine: Engine, from: number, receivingStage: number): void => {
   const to = engine.deviceOfStage[receivingStage]!;
-  const bytes = transferBytes(engine, microbatch);
   engine.receivingStage[from] = receivingStage;
+  const bytes = sentBytes(engine, from);
   engine.busy[streamId(from, STREAM.send)] = 1;
   engine.busy[streamId(to, STREAM.receive)] = 1;
   openSpan(engine, from, STREAM.send);
@@ -86,7 +87,7 @@ export const finishTransfer = (engine: Engine, from: number): void => {
   const to = engine.deviceOfStage[stage]!;
   const arrived = kind[position] === KIND.sendForward ? PROGRESS.inputArrived : PROGRESS.gradientArrived;
   engine.progress[cellOf(engine, stage, operand[position]!)]! |= arrived;
-  changeMemory(engine, sending, MEMORY_CLASS.communication, -transferBytes(engine, operand[position]!));
+  changeMemory(engine, sending, MEMORY_CLASS.communication, -sentBytes(engine, from));
   finishStream(engine, from, STREAM.send);
   finishStream(engine, to, STREAM.receive);
   markPending(engine, to, STREAM.compute);
@@ -100,4 +101,9 @@ const finishStream = (engine: Engine, device: number, stream: number): void => {
   markPending(engine, device, stream);
 };
 
-const transferBytes = ({ costs }: Engine, microbatch: number): number => costs.transferBytes[costs.shapeOf[microbatch]!]!;
+/** Bytes of a device's send that is under way. */
+const sentBytes = (engine: Engine, from: number): number => {
+  const { stage, operand } = programOf(engine, from);
+  const position = engine.position[streamId(from, STREAM.send)]!;
+  return boundaryBytes(engine.costs, stage[position]!, engine.receivingStage[from]!, operand[position]!);
+};

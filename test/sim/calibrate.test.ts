@@ -5,7 +5,7 @@ import { buildCluster } from '../../core/cluster/topology.ts';
 import { planSchedule } from '../../core/planners/plan-schedule.ts';
 import type { Adapter } from '../../core/job.ts';
 import type { Cluster } from '../../core/cluster/cluster.ts';
-import type { Schedule } from '../../core/experiment/experiment.ts';
+import { makeSchedule } from '../../core/experiment/schedule-section.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import { sizeOfRows } from '../../core/workload.ts';
 import { analyticCost } from '../../sim/analytic-cost.ts';
@@ -30,7 +30,7 @@ const STAGES = [
   { device: 0, firstLayer: 0, endLayer: 14 },
   { device: 1, firstLayer: 14, endLayer: 30 },
 ];
-const SCHEDULE: Schedule = { type: 'lorapp', microbatches: 2, order: '1f1b', release: 'staggered', groups: 3, extraInFlight: 0 };
+const SCHEDULE = makeSchedule({ type: 'lorapp', microbatches: 2, groups: 3, extraInFlight: 0 });
 
 /** Rows of many lengths, so that tokens, squares, blocks and targets do not go together. */
 const lengthsOf = (adapter: number, iteration: number, index: number): number[] =>

@@ -38,7 +38,7 @@ const costOf = (speed: Speeds): CostModel => {
     forward: (stage, shape) => ({ deviceNs: speed.forwardNs * tokens(shape) + stage, ...launch }),
     backward: (stage, shape) => ({ deviceNs: speed.backwardNs * tokens(shape) + stage, ...launch }),
     step: (stage) => ({ deviceNs: stage, ...launch }),
-    transferBytes: (shape) => speed.tokenBytes * tokens(shape),
+    transferBytes: (stage, shape) => speed.tokenBytes * tokens(shape) + stage,
     activationBytes: (stage, shape) => (stage + 1) * tokens(shape),
     transientBytes: (_stage, shape) => ({ forward: tokens(shape), backward: 2 * tokens(shape) }),
     residentBytes: (stage) => ({ baseWeights: 100 + stage, context: 10 }),

@@ -1,7 +1,8 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { describe, expect, it } from 'vitest';
 import { resolveExperiment } from '../../core/experiment/read.ts';
-import type { Experiment, Recompute } from '../../core/experiment/experiment.ts';
+import type { Experiment } from '../../core/experiment/experiment.ts';
+import type { Recompute } from '../../core/experiment/schedule.ts';
 import { memoryNeed } from '../../core/plan/memory-need.ts';
 import { makespanNs } from '../../core/trace/metrics.ts';
 import { peakMemory } from '../../core/trace/peak-memory.ts';

@@ -74,7 +74,7 @@ export const referenceLines = (plan: Plan, cost: CostModel, link: ReferenceLink)
     const receive = find(isForward ? 'receiveForward' : 'receiveBackward', isForward ? stage + 1 : stage - 1, microbatch)!;
     const produced = find(isForward ? 'forward' : 'backward', stage, microbatch);
     send.startNs = Math.max(end(before(send)), end(before(receive)), end(produced));
-    send.endNs = send.startNs + Math.round(cost.transferBytes(shapeOf(microbatch)) / link.bytesPerNs) + link.latencyNs;
+    send.endNs = send.startNs + Math.round(cost.transferBytes(Math.min(stage, receive.op.stage), shapeOf(microbatch)) / link.bytesPerNs) + link.latencyNs;
     receive.startNs = send.startNs;
     receive.endNs = send.endNs;
   };

@@ -8,6 +8,7 @@ import { forEachCell, type RuleInput } from './rule-input.ts';
 export const checkSteps = (input: RuleInput): void => {
   const { plan, index, report } = input;
   const { microbatches } = plan;
+  const missing = new Map<string, number>();
   forEachCell(input, (stage, microbatch, device) => {
     const evaluated = microbatches.forwardOnly[microbatch] === 1;
     for (let p = microbatches.partStart[microbatch]!; p < microbatches.partStart[microbatch + 1]!; p++) {
@@ -16,27 +17,21 @@ export const checkSteps = (input: RuleInput): void => {
       const step = index.stepAt(stage, adapter, iteration);
       const forward = index.at(KIND.forward, stage, microbatch);
       if (evaluated && step >= 0 && forward > step) report('step', device, forward, `runs after ${stage}STEP${adapter}.${iteration}, with weights one step new`);
-      if (!evaluated) checkStep(input, stage, microbatch, p);
+      if (!evaluated && step >= 0) checkStep(input, stage, microbatch, step);
+      if (!evaluated && step < 0) missing.set(`${stage}STEP${adapter}.${iteration}`, device);
       const before = iteration === 0 ? -1 : index.stepAt(stage, adapter, iteration - 1);
       if (before >= 0 && forward >= 0 && forward < before) {
         report('step', device, forward, `runs before ${stage}STEP${adapter}.${iteration - 1}, with weights one step old`);
       }
     }
   });
+  for (const [step, device] of missing) report('missing', device, -1, `${step} is missing`);
   for (const { stage, adapter, iteration, position } of index.strayPositions()) {
     report('step', plan.stages[stage]!.device, position, `adapter ${adapter} has no microbatch in iteration ${iteration}`);
   }
 };
 
-const checkStep = ({ plan, index, report }: RuleInput, stage: number, microbatch: number, part: number): void => {
-  const { partAdapter, partIteration, partIndex } = plan.microbatches;
-  const { device } = plan.stages[stage]!;
-  const adapter = partAdapter[part]!;
-  const iteration = partIteration[part]!;
-  const step = index.stepAt(stage, adapter, iteration);
-  if (step < 0) {
-    if (partIndex[part] === 0) report('missing', device, -1, `${stage}STEP${adapter}.${iteration} is missing`);
-  } else if (index.gradientAt(stage, microbatch) > step) {
-    report('step', device, step, `steps before ${stage}B${microbatch}, a backward of its iteration`);
-  }
+const checkStep = ({ plan, index, report }: RuleInput, stage: number, microbatch: number, step: number): void => {
+  if (index.gradientAt(stage, microbatch) <= step) return;
+  report('step', plan.stages[stage]!.device, step, `steps before ${stage}B${microbatch}, a backward of its iteration`);
 };

@@ -24,7 +24,7 @@ export const blockTransfers = (plan: Plan, cost: CostModel, cluster: Cluster): B
   const transferNs = (from: number, to: number, shape: MicrobatchShape): number =>
     from < 0 || to < 0
       ? 0
-      : undisturbedTransferNs(cluster, plan.stages[from]!.device, plan.stages[to]!.device, cost.transferBytes(shape));
+      : undisturbedTransferNs(cluster, plan.stages[from]!.device, plan.stages[to]!.device, cost.transferBytes(Math.min(from, to), shape));
   const waitNs = (stage: number, shape: MicrobatchShape): number =>
     transferNs(previous[stage]!, stage, shape) + transferNs(stage, next[stage]!, shape);
   const blocked =

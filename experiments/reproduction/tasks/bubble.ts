@@ -1,3 +1,4 @@
+import { makeSchedule } from '../../../core/experiment/schedule-section.ts';
 import { constantCost } from '../../../sim/constant-cost.ts';
 import { simulatedMakespan, UNIT_PART } from '../../bench/steady-state.ts';
 
@@ -23,7 +24,7 @@ const ITERATIONS = 8;
 export const measureBubble = ({ devices, microbatches, adapters, release }: BubbleTask): BubbleResult => {
   const cost = constantCost({ forwardNs: FORWARD_NS, backwardNs: BACKWARD_NS });
   // One group per adapter: the formula counts adapters.
-  const schedule = { type: 'lorapp', microbatches, order: '1f1b', release, groups: adapters, extraInFlight: 'auto' } as const;
+  const schedule = makeSchedule({ type: 'lorapp', microbatches, release, groups: adapters });
   const makespan = (iterations: number): number =>
     simulatedMakespan({ devices, adapters, iterations, schedule, cost, part: () => UNIT_PART });
   const workNs = ITERATIONS * adapters * microbatches * (FORWARD_NS + BACKWARD_NS);

@@ -59,6 +59,6 @@ const splitElements = ({ model }: WorkSetting, module: ModuleName, shape: Microb
 
 const operatorKernels = (setting: WorkSetting, module: ModuleName, shape: MicrobatchShape, pruned: boolean): Kernel[] => [
   ...loraForward(setting, module, shape),
-  ...loraBackward(setting, module, shape, true),
+  ...loraBackward(setting, module, shape, { inputGradient: true, half: 'both' }),
   ...(pruned ? [] : shape.parts.map((part) => elementwise(setting, 'add', splitElements(setting, module, { parts: [part] })))),
 ];

@@ -63,7 +63,7 @@ describe('the workload of an experiment', () => {
     const experiment = read({ ...minimal, jobs: [{ ...job, data, epochs: 2 }] });
     const { adapters } = workloadOf(experiment, {
       rowCount: () => 10,
-      part: ({ name }, iteration, index) => ({ rows: name.length, tokens: iteration, squaredTokens: index }),
+      part: ({ name }) => (iteration, index) => ({ rows: name.length, tokens: iteration, squaredTokens: index }),
       heldout: () => [],
     });
     expect(adapters[0]!.iterations).toBe(3);
@@ -75,7 +75,7 @@ describe('what a job asks of its plan beside training', () => {
   it('is norms to clip by, and held-out rows every few iterations', () => {
     const data = { train: 'x', split: 0.1, prompt: 'p', completion: 'c' };
     const parts = [{ rows: 2, tokens: 9, squaredTokens: 41 }];
-    const files: FileSizes = { ...noFiles, rowCount: () => 10, heldout: () => parts };
+    const files: FileSizes = { ...noFiles, rowCount: () => 10, part: () => () => parts[0]!, heldout: () => parts };
     const extras = { optimizer: { maxGradientNorm: 1 }, evaluate: { every: 5 } };
     const experiment = read({ ...minimal, jobs: [{ ...job, data, ...extras }, { ...job, name: 'plain', data }] });
     const [first, second] = workloadOf(experiment, files).adapters;

@@ -26,7 +26,8 @@ describe('the shipped experiments', () => {
 
   it('reproduce the paper’s set-up', () => {
     const { model, cluster, jobs, schedule } = load(join(EXAMPLES, 'paper-7b-4xa6000.yaml'));
-    expect([model.name, cluster.devices.length, jobs.length, schedule.order]).toEqual(['Llama-2-7B', 4, 4, '1f1b']);
+    expect([model.name, cluster.devices.length, jobs.length]).toEqual(['Llama-2-7B', 4, 4]);
+    expect(schedule).toMatchObject({ type: 'lorapp', order: '1f1b', loss: 'tail' });
     for (const { adapter, batchSize, data } of jobs) {
       expect([adapter.rank, batchSize, data]).toMatchObject([16, 8, { lengths: { type: 'fixed', length: 512 } }]);
     }
@@ -34,7 +35,8 @@ describe('the shipped experiments', () => {
 
   it('merge eight adapters into as many groups as devices', () => {
     const { cluster, jobs, schedule } = load(join(EXAMPLES, 'batchlora-8-adapters.yaml'));
-    expect([cluster.devices.length, jobs.length, schedule.groups]).toEqual([4, 8, 4]);
+    expect([cluster.devices.length, jobs.length]).toEqual([4, 8]);
+    expect(schedule).toMatchObject({ groups: 4 });
   });
 });
 

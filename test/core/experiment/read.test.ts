@@ -154,7 +154,7 @@ describe('the schedule', () => {
   it('has no options of other schedules', () => {
     expect(problemsOf({ ...minimal, schedule: { type: '1f1b', order: 'gpipe', groups: 1 } })).toEqual([
       'schedule.order: is an option of lorapp; 1f1b does not have it',
-      'schedule.groups: is an option of lorapp; 1f1b does not have it',
+      'schedule.groups: is an option of lorapp, single, data-parallel, fsdp, tensor-parallel; 1f1b does not have it',
     ]);
   });
 

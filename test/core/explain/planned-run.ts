@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { noTimes, type CauseTimes, type IdleCause } from '../../../core/explain/cause.ts';
 import type { CostModel } from '../../../core/cost-model.ts';
-import type { Schedule } from '../../../core/experiment/experiment.ts';
+import { makeSchedule } from '../../../core/experiment/schedule-section.ts';
 import type { MicrobatchShape } from '../../../core/plan/plan.ts';
 import { planSchedule, type PlanRequest } from '../../../core/planners/plan-schedule.ts';
 import type { Trace } from '../../../core/trace/trace.ts';
@@ -14,7 +14,7 @@ export interface Setting {
   readonly microbatches: number;
   readonly adapters?: number;
   readonly iterations?: number;
-  readonly type?: Schedule['type'];
+  readonly type?: 'gpipe' | '1f1b' | 'lorapp';
   readonly costs?: Partial<ConstantCosts>;
   readonly memoryBytes?: number;
   /** How many times slower each stage is; absent: all alike. */
@@ -48,7 +48,7 @@ export const requestOf = (setting: Setting): PlanRequest => {
         part: (iteration, index) => ({ rows: 1, tokens: tokens(adapter, iteration, index), squaredTokens: 1 }),
       })),
     },
-    schedule: { type, microbatches, order: '1f1b', release: 'staggered', groups: adapters, extraInFlight: 'auto' },
+    schedule: type === 'lorapp' ? makeSchedule({ type, microbatches, groups: adapters }) : makeSchedule({ type, microbatches }),
     cluster,
     stages: cluster.devices.map((_, device) => ({ device, firstLayer: device, endLayer: device + 1 })),
     cost: costOf(setting),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as E from 'fp-ts/lib/Either.js';
-import { SCHEDULE_NAMES } from '../../../core/experiment/experiment.ts';
+import { makeSchedule } from '../../../core/experiment/schedule-section.ts';
 import { streamOf, STREAMS, type Stream } from '../../../core/plan/op.ts';
 import { opsOf, type Plan, type Program } from '../../../core/plan/plan.ts';
 import { planSchedule } from '../../../core/planners/plan-schedule.ts';
@@ -12,7 +12,7 @@ import { fakeStage, program, runFake, straight, type RecordedSpan } from './fake
 
 const randomPlan = fc
   .record({
-    type: fc.constantFrom(...SCHEDULE_NAMES),
+    type: fc.constantFrom('gpipe', '1f1b', 'lorapp'),
     stageCount: fc.integer({ min: 1, max: 4 }),
     adapterCount: fc.integer({ min: 1, max: 5 }),
     microbatches: fc.integer({ min: 1, max: 3 }),
@@ -29,7 +29,7 @@ const randomPlan = fc
     }));
     const plan = planSchedule({
       workload: { adapters },
-      schedule: { type, microbatches, order: '1f1b', release: 'staggered', groups: 'auto', extraInFlight: 0 },
+      schedule: makeSchedule({ type, microbatches }),
       cluster: constantCluster(stageCount),
       stages: straight(stageCount),
       cost: constantCost({ forwardNs: 100, backwardNs: 130, stepNs: 10, transferNs: 7 }),

@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
-import type { Schedule } from '../../../core/experiment/experiment.ts';
+import { makeSchedule } from '../../../core/experiment/schedule-section.ts';
+import type { BarrierSchedule, LorappSchedule, Schedule } from '../../../core/experiment/schedule.ts';
 import type { Job } from '../../../core/job.ts';
 import type { Plan, StagePlacement } from '../../../core/plan/plan.ts';
 import { planEvaluation } from '../../../core/planners/evaluation.ts';
@@ -10,7 +11,14 @@ import { createTrainJob, evaluationWorkload, remainingWorkload, type TrainJob } 
 import { constantCluster, constantCost } from '../../../sim/constant-cost.ts';
 import { demoModel, MODEL_FOLDER } from '../demo.ts';
 
-const SCHEDULE: Schedule = { type: 'lorapp', microbatches: 2, order: '1f1b', release: 'staggered', groups: 'auto', extraInFlight: 0 };
+/** What a test changes of LoRAPP with two microbatches, or another schedule instead. */
+export type DemoSchedule = Partial<LorappSchedule> | ({ readonly type: BarrierSchedule['type'] } & Partial<BarrierSchedule>);
+
+const scheduleOf = (changes: DemoSchedule): Schedule =>
+  changes.type === undefined || changes.type === 'lorapp'
+    ? makeSchedule({ microbatches: 2, extraInFlight: 0, ...changes, type: 'lorapp' })
+    : makeSchedule({ microbatches: 2, ...changes });
+
 const COST = constantCost({ forwardNs: 1000, backwardNs: 1200, stepNs: 100 });
 
 /** The demo's four layers cut into equal stages, one per device. */
@@ -18,21 +26,21 @@ export const evenStages = (count: number): readonly StagePlacement[] =>
   Array.from({ length: count }, (_, device) => ({ device, firstLayer: (device * 4) / count, endLayer: ((device + 1) * 4) / count }));
 
 /** Trains a table of jobs on the shipped model with its own tokenizer. */
-export const demoTrainJobs = async (jobs: readonly Job[], schedule: Partial<Schedule> = {}): Promise<readonly TrainJob[]> => {
+export const demoTrainJobs = async (jobs: readonly Job[], schedule: DemoSchedule = {}): Promise<readonly TrainJob[]> => {
   const rows = await readJobRows({ jobs, model: demoModel(), modelFolder: MODEL_FOLDER, dataFolder: '/' });
   if (E.isLeft(rows)) throw new Error('the shipped data is broken');
-  return jobs.map((job, i) => createTrainJob(job, rows.right[i]!, { ...SCHEDULE, ...schedule }.microbatches));
+  return jobs.map((job, i) => createTrainJob(job, rows.right[i]!, scheduleOf(schedule).microbatches));
 };
 
 export const planDemo = (
   jobs: readonly TrainJob[],
   deviceCount: number,
-  schedule: Partial<Schedule> = {},
+  schedule: DemoSchedule = {},
   firstIterations: readonly number[] = jobs.map(() => 0),
 ): Plan => {
   const plan = planSchedule({
     workload: remainingWorkload(jobs, firstIterations),
-    schedule: { ...SCHEDULE, ...schedule },
+    schedule: scheduleOf(schedule),
     cluster: constantCluster(deviceCount),
     stages: evenStages(deviceCount),
     cost: COST,
@@ -45,7 +53,7 @@ export const planDemo = (
 export const demoOptions = async (
   jobs: readonly Job[],
   deviceCount: number,
-  changes: Partial<TrainOptions> & { readonly schedule?: Partial<Schedule> } = {},
+  changes: Partial<TrainOptions> & { readonly schedule?: DemoSchedule } = {},
 ): Promise<TrainOptions> => {
   const { schedule, ...rest } = changes;
   const trainJobs = await demoTrainJobs(jobs, schedule);

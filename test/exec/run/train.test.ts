@@ -115,9 +115,10 @@ describe('training through a pipeline', () => {
     const lasting = (iterations: number) => ({ duration: { kind: 'iterations', iterations } as const });
     const [first, second] = JOBS as [Job, Job];
     const jobs = [{ ...first, ...lasting(5), evaluate: { every: 2 } }, { ...second, ...lasting(4), evaluate: { every: 3 } }];
-    const { adapters } = await trained(await demoOptions(jobs, 2, { schedule: { type, groups: 1 } }));
+    const schedule = type === 'lorapp' ? { groups: 1 } : { type };
+    const { adapters } = await trained(await demoOptions(jobs, 2, { schedule }));
     expect(adapters.map(({ evaluations }) => evaluations.map(({ iteration }) => iteration))).toEqual([[2, 4], [3]]);
-    const plain = await trained(await demoOptions(jobs.map((job) => ({ ...job, evaluate: null })), 2, { schedule: { type, groups: 1 } }));
+    const plain = await trained(await demoOptions(jobs.map((job) => ({ ...job, evaluate: null })), 2, { schedule }));
     expect(adapters.map(({ weights }) => weights)).toEqual(plain.adapters.map(({ weights }) => weights));
     const stopped = await trained(await demoOptions([{ ...first, ...lasting(4) }, { ...second, ...lasting(3) }], 2));
     const ends = stopped.adapters.map(({ heldout }) => heldout!.after);

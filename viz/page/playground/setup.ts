@@ -1,4 +1,4 @@
-import { SCHEDULE_NAMES } from '../../../core/experiment/experiment.ts';
+import { SCHEDULE_NAMES } from '../../../core/experiment/schedule.ts';
 import { MODEL_PRESETS } from '../../../core/model/presets.ts';
 
 /**
