@@ -10,7 +10,9 @@ const tableOf = (name: string): GemmTable => GPU_PROFILES.get(name)!.gemmTable!;
 
 /** Predicted µs of one fp16 product with a frozen weight. */
 const predictedUs = (name: string, m: number, n: number, k: number): number => {
-  const roofline = createRoofline(GPU_PROFILES.get(name)!, GPU_PRESETS.get(name)!, { precision: 'fp16', attention: 'flash' });
+  // Tables measure kernels alone, so the gap to the next one is left out.
+  const profile = { ...GPU_PROFILES.get(name)!, kernelGapNs: { value: 0, origin: 'guess', source: 'no next kernel' } } as const;
+  const roofline = createRoofline(profile, GPU_PRESETS.get(name)!, { precision: 'fp16', attention: 'flash' });
   const product = { kind: 'gemm', weight: 'frozen', m, n, k, bytes: 2 * (m * n + n * k + k * m), count: 1 } as const;
   return rooflineCost(roofline, kernelMeasures([product])).deviceNs / 1000;
 };
