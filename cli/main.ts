@@ -44,6 +44,8 @@ program
   .option('--json', 'print one JSON object and nothing else')
   .option('--out <folder>', 'write trace, timeline and report into a folder')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
+  .addOption(new Option('--theme <name>', 'colours of the pictures in --out').choices(['light', 'dark']).default('light'))
+  .option('--width <pixels>', 'width of the pictures in --out; 480 suits a column of a paper', numberArgument(320, true), 960)
   .action((path: string, flags: SimulateFlags) => runMain(simulateCommand(path, flags)));
 
 program

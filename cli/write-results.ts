@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import * as TE from 'fp-ts/lib/TaskEither.js';
 import { execution, type Failure } from './failure.ts';
 
-/** Text files by their path inside the result folder. */
-export type ResultFiles = Readonly<Record<string, string>>;
+/** Files, as text or bytes, by their path inside the result folder. */
+export type ResultFiles = Readonly<Record<string, string | Uint8Array>>;
 
 const unwritable =
   (folder: string) =>
@@ -24,9 +24,9 @@ export const writeResults = (folder: string, files: ResultFiles): TE.TaskEither<
     await mkdir(folder, { recursive: true });
     const staging = await mkdtemp(join(folder, '.writing-'));
     try {
-      for (const [path, text] of Object.entries(files)) {
+      for (const [path, content] of Object.entries(files)) {
         await mkdir(dirname(join(staging, path)), { recursive: true });
-        await writeFile(join(staging, path), text);
+        await writeFile(join(staging, path), content);
       }
       for (const path of Object.keys(files)) {
         await mkdir(dirname(join(folder, path)), { recursive: true });

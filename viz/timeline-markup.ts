@@ -1,5 +1,6 @@
 /** Markup of timelines in a page: legends, tools and the canvases that viz/page draws on. Every name in it is text. */
 import type { IdleCause } from '../core/explain/cause.ts';
+import { describeDrift, type Drift } from './drift/drift.ts';
 import { memoryLegend } from './memory/memory-legend.ts';
 import type { LabelledTrace } from './report.ts';
 import { escapeText } from './surface/escape.ts';
@@ -61,10 +62,18 @@ const memoryFigures = (traces: readonly LabelledTrace[]): string => {
   return `<h3>Memory per device</h3>${legend('Memory classes', items.map(plainItem))}${traces.map(memoryFigure).join('\n')}`;
 };
 
+const driftFigure = ([first, second]: readonly LabelledTrace[], drift: Drift | null): string => {
+  if (drift === null || first === undefined || second === undefined) return '';
+  const title = `${second.label} against ${first.label}, op by op`;
+  return `<h3>${escapeText(title)}</h3>${quiet(`Up: the op starts later in ${second.label}, down: earlier. ${describeDrift(drift)}`)}
+<canvas data-view="drift" role="img" aria-label="${escapeText(`${title}: ${describeDrift(drift)}`)}"></canvas>`;
+};
+
 /** What stands inside the chart element: an axis, the traces under each other, their memory, a line at the pointer. */
-export const figuresMarkup = (traces: readonly LabelledTrace[]): string =>
+export const figuresMarkup = (traces: readonly LabelledTrace[], drift: Drift | null = null): string =>
   `<canvas class="axis" data-view="axis" aria-hidden="true"></canvas>
 ${traces.map(timelineFigure).join('\n')}
+${driftFigure(traces, drift)}
 ${memoryFigures(traces)}
 <div class="cursor"></div>`;
 

@@ -6,6 +6,7 @@ import { formatPlanFile } from '../../core/experiment/plan-file-text.ts';
 import { formatChromeTrace } from '../../core/trace/chrome-trace.ts';
 import type { TraceSummary } from '../../core/trace/summary.ts';
 import type { PlanError } from '../../core/planners/plan-error.ts';
+import type { ThemeName } from '../../viz/theme.ts';
 import { timelineSvg } from '../../viz/timeline-svg.ts';
 import type { MetricRow } from '../../viz/report.ts';
 import type { Failure } from '../failure.ts';
@@ -13,6 +14,7 @@ import { asSeenFrom } from '../../exec/run/open-experiment.ts';
 import { idleRows } from '../idle-table.ts';
 import { openPricedPlan, type PricedPlan } from '../priced-plan.ts';
 import type { ProfileFlags } from '../profile-option.ts';
+import { pngOf } from '../picture.ts';
 import { provenance } from '../provenance.ts';
 import { reportPage } from '../report-page.ts';
 import { memoryFailure, runSimulation, type Simulation } from '../run-simulation.ts';
@@ -22,6 +24,10 @@ import { prepareFolder, writeResults, type ResultFiles } from '../write-results.
 export interface SimulateFlags extends ProfileFlags {
   readonly json?: boolean;
   readonly out?: string;
+  /** Colours of the pictures. */
+  readonly theme: ThemeName;
+  /** Width of the pictures in pixels. */
+  readonly width: number;
 }
 
 /** `mlora simulate`: replays an experiment's plan, or a plan file, in virtual time. */
@@ -30,22 +36,28 @@ export const simulateCommand = (path: string, flags: SimulateFlags): TE.TaskEith
     openPricedPlan(path, { ...flags, onMisfit: (schedule, error) => flags.json === true && printJson(misfitJson(schedule, error)) }),
     TE.chainFirst(() => (flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out))),
     TE.bindW('simulation', ({ plan, cost, experiment }) => TE.fromEither(runSimulation(plan, cost, experiment.cluster))),
-    TE.chainFirst((run) => (flags.out === undefined ? TE.right(undefined) : writeResults(flags.out, resultFiles(run, flags.out)))),
+    TE.chainFirst((run) => (flags.out === undefined ? TE.right(undefined) : writeResults(flags.out, resultFiles(run, flags.out, flags)))),
     TE.chainEitherK(({ simulation }) => finish(simulation, flags)),
   );
 
-const resultFiles = (run: PricedPlan & { readonly simulation: Simulation }, folder: string): ResultFiles => {
+const resultFiles = (
+  run: PricedPlan & { readonly simulation: Simulation },
+  folder: string,
+  { theme, width }: Pick<SimulateFlags, 'theme' | 'width'>,
+): ResultFiles => {
   const { plan, simulation } = run;
   const experiment = asSeenFrom(folder, run.experiment);
   const { trace, summary } = simulation;
   const settings = formatExperiment(experiment);
+  const picture = timelineSvg(trace, { title: experiment.name, subtitle: subtitleOf(summary), theme, width });
   return {
     'experiment.yaml': settings,
     'plan.json': formatPlanFile({ experiment, plan }),
     'trace.json': formatChromeTrace(trace),
     'summary.json': JSON.stringify(summaryJson(simulation), null, 2),
     'run.json': JSON.stringify(provenance(), null, 2),
-    'timeline.svg': timelineSvg(trace, { title: experiment.name, subtitle: subtitleOf(summary) }),
+    'timeline.svg': picture,
+    'timeline.png': pngOf(picture),
     'report.html': reportPage({
       title: experiment.name,
       subtitle: `${summary.schedule} on ${experiment.cluster.name}, simulated`,

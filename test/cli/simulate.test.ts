@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { isRight } from 'fp-ts/lib/Either.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readChromeTrace } from '../../core/trace/read-chrome-trace.ts';
+import { DARK } from '../../viz/theme.ts';
 import { runCli } from './run-cli.ts';
 
 const EXAMPLE = 'experiments/examples/batchlora-8-adapters.yaml';
@@ -36,6 +37,17 @@ const experiment = async (name: string, text: string): Promise<string> => {
 };
 
 describe('mlora simulate', () => {
+  test('draws its pictures as wide and as dark as it is told, as SVG and as PNG', async () => {
+    await runCli(['simulate', 'small.yaml', '--out', 'drawn', '--width', '480', '--theme', 'dark'], folder);
+    const svg = await readFile(join(folder, 'drawn', 'timeline.svg'), 'utf8');
+    const png = await readFile(join(folder, 'drawn', 'timeline.png'));
+    expect(svg).toMatch(/^<svg [^>]*width="480"/);
+    expect(svg).toContain(DARK.paper);
+    expect(png.subarray(1, 4).toString()).toBe('PNG');
+    expect(png.readUInt32BE(16)).toBe(3 * 480);
+    expect(png.readUInt32BE(20)).toBe(3 * Number(/height="(\d+)"/.exec(svg)![1]));
+  });
+
   test('--json prints one object with the agreed keys and nothing else', async () => {
     const { code, stdout, stderr } = await runCli(['simulate', EXAMPLE, '--json']);
     const summary = JSON.parse(stdout) as Record<string, unknown> & { devices: object[]; jobs: object[] };
@@ -79,7 +91,7 @@ describe('mlora simulate', () => {
     const { code } = await runCli(['simulate', 'small.yaml', '--out', 'result'], folder);
     expect(code).toBe(0);
     expect((await readdir(join(folder, 'result'))).sort()).toEqual(
-      ['experiment.yaml', 'plan.json', 'report.html', 'run.json', 'summary.json', 'timeline.svg', 'trace.json'],
+      ['experiment.yaml', 'plan.json', 'report.html', 'run.json', 'summary.json', 'timeline.png', 'timeline.svg', 'trace.json'],
     );
     const trace = readChromeTrace(await readFile(join(folder, 'result', 'trace.json'), 'utf8'));
     expect(isRight(trace)).toBe(true);

@@ -45,6 +45,7 @@ describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
     const { page, faults } = await open();
     expect(await metrics(page)).toMatch(/1f1b[^]*lorapp/);
     expect(await page.locator('canvas[data-view=timeline]').count()).toBe(2);
+    expect(await page.locator('.chart').innerText()).toMatch(/lorapp against 1f1b, op by op[^]*drift apart by more than/);
     expect(await page.locator('.comparison').innerText()).toMatch(/lorapp trains 1\.\d+ times as many tokens/);
     await keepScreenshot(page, 'playground-light');
     expect(faults).toEqual([]);

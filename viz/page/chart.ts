@@ -1,3 +1,5 @@
+import { drawDrift, driftHeight } from '../drift/draw-drift.ts';
+import { measureDrift, type Drift } from '../drift/drift.ts';
 import { drawMemory } from '../memory/draw-memory.ts';
 import { layoutMemory, type MemoryMarks } from '../memory/memory-marks.ts';
 import { criticalRows } from '../../core/explain/critical-path.ts';
@@ -61,6 +63,8 @@ export interface Chart {
   readonly kept: () => Work | null;
   readonly settings: () => ChartSettings;
   readonly change: (settings: Partial<ChartSettings>) => void;
+  /** Two traces op by op; null where there are not two, or they have no op in common. */
+  readonly drift: () => Drift | null;
   /** Bubbles of a trace by cause, when they are shown. */
   readonly bubblesOf: (view: number) => Bubbles | null;
   readonly theme: () => ThemeName;
@@ -125,6 +129,16 @@ const memoryPanel = (canvas: HTMLCanvasElement, memory: MemoryMarks): Panel => (
   draw: (plot) => drawMemory(plot, memory),
 });
 
+const driftPanels = (root: HTMLElement, drift: Drift | null): readonly Panel[] => {
+  const canvas = root.querySelector<HTMLCanvasElement>('canvas[data-view=drift]');
+  return canvas === null || drift === null
+    ? []
+    : [{ canvas, height: driftHeight(drift), draw: (plot) => drawDrift(plot, drift) }];
+};
+
+const driftOf = ([first, second, ...others]: readonly LabelledTrace[]): Drift | null =>
+  first === undefined || second === undefined || others.length > 0 ? null : measureDrift(first.trace, second.trace);
+
 const axisPanel = (root: HTMLElement): Panel => ({
   canvas: root.querySelector<HTMLCanvasElement>('canvas[data-view=axis]')!,
   height: AXIS_HEIGHT,
@@ -135,6 +149,7 @@ const axisPanel = (root: HTMLElement): Panel => ({
 export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart => {
   let traces: readonly LabelledTrace[] = [];
   let views: readonly TraceView[] = [];
+  let drift: Drift | null = null;
   let panels: readonly Panel[] = [];
   let theme = firstTheme;
   let settings: ChartSettings = { colourBy: 'adapter', bubbles: false, critical: false };
@@ -187,7 +202,11 @@ export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart 
   };
   /** Makes panels of the views; overlays are read when the panels are drawn. */
   const arrange = (): void => {
-    panels = [axisPanel(element), ...views.flatMap((view, v) => panelsOf(view, () => overlays[v] ?? {}))];
+    panels = [
+      axisPanel(element),
+      ...views.flatMap((view, v) => panelsOf(view, () => overlays[v] ?? {})),
+      ...driftPanels(element, drift),
+    ];
     for (const panel of panels) sizePanel(panel);
   };
   new ResizeObserver(() => {
@@ -196,7 +215,8 @@ export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart 
 
   const show = (next: readonly LabelledTrace[]): void => {
     traces = next;
-    element.innerHTML = figuresMarkup(next);
+    drift = driftOf(next);
+    element.innerHTML = figuresMarkup(next, drift);
     views = next.map((trace, t) => viewOf(element, trace, t, settings.colourBy));
     pointed = kept = shown = NOTHING;
     bubbles.clear();
@@ -234,6 +254,7 @@ export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart 
       tell('show');
       redraw();
     },
+    drift: () => drift,
     bubblesOf,
     theme: () => theme,
     setTheme: (name) => {

@@ -1,7 +1,7 @@
-import { describeSpan } from '../timeline/describe-span.ts';
 import { clampX, xOf } from '../timeline/frame.ts';
 import { firstSpan, rowOf, spanBeside, spanInNextRow } from '../timeline/pick.ts';
 import { workOf } from '../timeline/work.ts';
+import { describeInChart } from './describe-in-chart.ts';
 import type { Chart, Place } from './chart.ts';
 import { PANEL_MARGIN } from './panel.ts';
 import type { Tooltip } from './tooltip.ts';
@@ -31,7 +31,7 @@ const showPlace = (chart: Chart, tooltip: Tooltip, place: Place): void => {
   const x = clampX(frame, xOf(frame, spans.startNs[place.span]!));
   chart.keep(workOf(marks.trace, place.span), place);
   const top = box.top + PANEL_MARGIN + row.y;
-  tooltip.show(describeSpan(marks.trace, place.span), { x: box.left + x, top, bottom: top + row.height });
+  tooltip.show(describeInChart(chart, marks.trace, place.span), { x: box.left + x, top, bottom: top + row.height });
 };
 
 const firstPlace = (chart: Chart): Place | null => {

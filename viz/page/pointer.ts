@@ -2,7 +2,8 @@ import { STREAM } from '../../core/plan/op.ts';
 import { timeAt } from '../timeline/frame.ts';
 import { bubbleAt } from '../timeline/bubbles.ts';
 import { describeBubble } from '../timeline/describe-bubble.ts';
-import { describeSpan, type Description } from '../timeline/describe-span.ts';
+import type { Description } from '../timeline/describe-span.ts';
+import { describeInChart } from './describe-in-chart.ts';
 import { pickSpan } from '../timeline/pick.ts';
 import { isSameWork, workOf, type Work } from '../timeline/work.ts';
 import { describeMemory } from '../memory/describe-memory.ts';
@@ -35,7 +36,7 @@ const targetAt = (chart: Chart, event: PointerEvent | MouseEvent): Target | null
     if (target === timelineCanvas) {
       const span = pickSpan(marks, frame, x, y);
       if (span === null) return bubbleTarget(chart, view, timeAt(frame, x), y);
-      return { work: workOf(marks.trace, span), place: { view, span }, description: describeSpan(marks.trace, span) };
+      return { work: workOf(marks.trace, span), place: { view, span }, description: describeInChart(chart, marks.trace, span) };
     }
     if (target === memoryCanvas) {
       const description = describeMemory(memory, y, timeAt(frame, x));

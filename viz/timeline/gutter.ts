@@ -18,7 +18,7 @@ const SHORTEST_NAME = 82;
 export const gutterWidth = (traces: readonly Trace[], width: number): number => {
   const names = traces.flatMap(({ devices }) => devices.map(({ name }) => textWidth(name, NAME_SIZE, true)));
   const wanted = Math.max(SHORTEST_NAME, ...names) + SIDE_WIDTH + SIDE_GAP;
-  return Math.round(Math.min(wanted, Math.max(width * LARGEST_SHARE, SHORTEST_NAME + SIDE_WIDTH)));
+  return Math.round(Math.min(wanted, Math.max(width * LARGEST_SHARE, SHORTEST_NAME + SIDE_WIDTH + SIDE_GAP)));
 };
 
 const stagesOf = ({ plan }: Trace, device: number): string => {
