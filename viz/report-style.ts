@@ -42,6 +42,9 @@ kbd{font:inherit;font-size:12px;border:1px solid var(--grid);border-radius:4px;p
 .toolbar label{display:flex;gap:5px;align-items:center;font-size:13px}
 select,input{font:inherit;font-size:13px;color:var(--ink);background:var(--track);border:1px solid var(--grid);border-radius:6px;padding:3px 6px}
 .saves{display:contents}
+.statistics summary{font-size:14px;margin:14px 0 6px}
+.statistics .scroll{overflow-x:auto}
+.statistics caption{text-align:left;color:var(--muted);font-size:13px;padding:0 0 4px}
 .cursor{position:absolute;top:0;bottom:0;width:1px;background:var(--muted);opacity:.55;pointer-events:none;display:none;z-index:1}
 .tooltip{position:fixed;z-index:2;max-width:340px;padding:8px 10px;border:1px solid var(--grid);border-radius:6px;background:var(--paper);box-shadow:0 4px 18px rgba(0,0,0,.18);font-size:12.5px;line-height:1.45;pointer-events:none;visibility:hidden}
 .tooltip strong{display:block;overflow-wrap:anywhere}

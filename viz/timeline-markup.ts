@@ -122,6 +122,6 @@ ${SWITCHES.join('\n')}
 <canvas class="minimap" role="img" aria-label="The whole run; the frame is what the timeline shows"></canvas>
 <div class="chart" tabindex="0" role="application" aria-roledescription="timeline" aria-label="Timeline of ${traces.length === 1 ? 'the run' : 'the runs'}" aria-describedby="timeline-help">
 ${traces.length === 0 ? '' : figuresMarkup(traces)}</div>
-<div class="statistics"></div>
+<details class="statistics"><summary>Figures of what is in sight or selected</summary><div class="scroll"></div></details>
 <div class="tooltip" role="status"></div>
 <noscript><p>The timeline is drawn by a script, and scripts are switched off.</p></noscript></section>`;

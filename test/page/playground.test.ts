@@ -160,6 +160,10 @@ describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
     await page.locator('.chart').focus();
     await page.keyboard.press('n');
     await settle(page);
+    await page.locator('.statistics summary').click();
+    await settle(page);
+    await page.waitForFunction(() => document.querySelector('.statistics td') !== null);
+    expect(await page.locator('.statistics').innerText()).toMatch(/Selected ops from 0 ms[^]*lorapp: forward/);
     await keepScreenshot(page, 'playground-explained');
     expect(faults).toEqual([]);
     await page.context().close();

@@ -61,6 +61,8 @@ export interface Chart {
   /** Keeps the highlight when attention passes on. */
   readonly keep: (work: Work | null, place?: Place | null) => void;
   readonly kept: () => Work | null;
+  /** The spans of a trace that do not fade; null where none does. */
+  readonly chosen: (view: number) => TimelineMarks | null;
   readonly settings: () => ChartSettings;
   readonly change: (settings: Partial<ChartSettings>) => void;
   /** Two traces op by op; null where there are not two, or they have no op in common. */
@@ -245,6 +247,7 @@ export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart 
       attend();
     },
     kept: () => kept.work,
+    chosen: (v) => overlays[v]?.highlight ?? null,
     settings: () => settings,
     change: (changed) => {
       settings = { ...settings, ...changed };

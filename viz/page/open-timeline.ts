@@ -3,6 +3,7 @@ import { bindControls, currentTheme } from './controls.ts';
 import { bindKeyboard } from './keyboard.ts';
 import { bindMinimap } from './minimap.ts';
 import { bindPointer } from './pointer.ts';
+import { bindStatistics } from './statistics.ts';
 import { createTooltip } from './tooltip.ts';
 
 /** Brings the markup of `timelineSection` to life; the chart is empty until traces are shown. */
@@ -14,5 +15,6 @@ export const openTimeline = (section: HTMLElement): Chart => {
   bindKeyboard(chart, tooltip);
   bindMinimap(chart, section.querySelector<HTMLCanvasElement>('canvas.minimap')!);
   bindControls(chart, section);
+  bindStatistics(chart, section.querySelector<HTMLDetailsElement>('.statistics')!);
   return chart;
 };

@@ -12,7 +12,8 @@ export interface Description {
   readonly facts: readonly (readonly [label: string, value: string])[];
 }
 
-const TITLES: Readonly<Record<OpKind, string>> = {
+/** Kinds of op as people read them. */
+export const TITLES: Readonly<Record<OpKind, string>> = {
   forward: 'forward',
   backward: 'backward',
   step: 'optimizer step',
