@@ -163,7 +163,7 @@ describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
     await page.locator('.statistics summary').click();
     await settle(page);
     await page.waitForFunction(() => document.querySelector('.statistics td') !== null);
-    expect(await page.locator('.statistics').innerText()).toMatch(/Selected ops from 0 ms[^]*lorapp: forward/);
+    expect(await page.locator('.statistics').innerText()).toMatch(/Selected ops from 0 ms[^]*lorapp: load adapter/);
     await keepScreenshot(page, 'playground-explained');
     expect(faults).toEqual([]);
     await page.context().close();

@@ -3,13 +3,14 @@ import { openTimeline } from '../open-timeline.ts';
 import { PAGE_MARKUP } from './page-markup.ts';
 import { bindDownloads } from './downloads.ts';
 import { createForm } from './form.ts';
+import type { Outcome } from './messages.ts';
 import { createLatest } from './latest.ts';
 import { openGivenTraces, readTraceFile } from './open-traces.ts';
 import { PLAYGROUND_STYLE } from './playground-style.ts';
 import { startPlanner } from './planner.ts';
 import { createResult } from './result.ts';
 import { formatSetupLink, readSetupLink } from './setup-link.ts';
-import type { Setup } from './setup.ts';
+import { variantsOf, type Setup } from './setup.ts';
 
 const style = document.createElement('style');
 style.textContent = REPORT_STYLE + PLAYGROUND_STYLE;
@@ -18,13 +19,19 @@ const main = document.querySelector<HTMLElement>('main')!;
 main.innerHTML = PAGE_MARKUP;
 
 const planner = startPlanner();
+const secondPlanner = startPlanner();
 const chart = openTimeline(main.querySelector<HTMLElement>('section[aria-labelledby=timeline]')!);
 const result = createResult(main, chart);
 
-const plan = createLatest((setup: Setup) => planner.ask({ kind: 'plan', setup }), {
-  done: (setup, answer) => {
-    if (answer.kind === 'planned') result.showOutcomes(form, setup, answer.outcomes);
-  },
+/** Two schedules are planned side by side, each in a worker of its own. */
+const planAll = async (setup: Setup): Promise<readonly Outcome[]> => {
+  const workers = [planner, secondPlanner];
+  const answers = await Promise.all(variantsOf(setup).map((variant, v) => workers[v]!.ask({ kind: 'plan', setup, variant })));
+  return answers.flatMap((answer) => (answer.kind === 'planned' ? [answer.outcome] : []));
+};
+
+const plan = createLatest(planAll, {
+  done: (setup, outcomes) => result.showOutcomes(form, setup, outcomes),
   failed: (error) =>
     result.say(`This is our own failure, please report it: ${error instanceof Error ? error.message : String(error)}`),
   busy: (isBusy) => main.setAttribute('aria-busy', String(isBusy)),

@@ -7,7 +7,7 @@ import type { Setup } from './setup.ts';
 
 /** What the page asks its worker. Every request is answered once, under its number. */
 export type Request =
-  | { readonly kind: 'plan'; readonly setup: Setup }
+  | { readonly kind: 'plan'; readonly setup: Setup; readonly variant: string }
   | { readonly kind: 'file'; readonly file: FileKind; readonly setup: Setup; readonly variant: string }
   | { readonly kind: 'read'; readonly name: string; readonly text: string };
 
@@ -34,7 +34,7 @@ export type Outcome =
   | { readonly kind: 'refused'; readonly label: string; readonly refusal: Refusal };
 
 export type Answer =
-  | { readonly kind: 'planned'; readonly outcomes: readonly Outcome[] }
+  | { readonly kind: 'planned'; readonly outcome: Outcome }
   | { readonly kind: 'file'; readonly text: string }
   | { readonly kind: 'read'; readonly run: Run }
   | { readonly kind: 'unreadable'; readonly problems: Problems };

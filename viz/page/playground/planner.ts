@@ -5,7 +5,7 @@ export interface Planner {
   readonly ask: (request: Request) => Promise<Answer>;
 }
 
-/** Starts the worker. A failure of ours inside it ends all that waits for an answer. */
+/** Starts a worker. A failure of ours inside it ends all that waits for an answer. */
 export const startPlanner = (): Planner => {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (reason: Error) => void }>();

@@ -9,7 +9,7 @@ import { summarize } from '../../../core/trace/summary.ts';
 import type { Trace } from '../../../core/trace/trace.ts';
 import type { Answer, FileKind, Numbered, Outcome, Request, Run } from './messages.ts';
 import { planSetup, type Planned } from './plan-setup.ts';
-import { variantsOf, type Setup } from './setup.ts';
+import type { Setup } from './setup.ts';
 import { buffersOf } from './transfer.ts';
 
 const runOf = (label: string, trace: Trace): Run => {
@@ -38,7 +38,7 @@ const readRun = (name: string, text: string): Answer => {
 const answer = (request: Request): Answer => {
   switch (request.kind) {
     case 'plan':
-      return { kind: 'planned', outcomes: variantsOf(request.setup).map((label) => outcomeOf(request.setup, label)) };
+      return { kind: 'planned', outcome: outcomeOf(request.setup, request.variant) };
     case 'file': {
       const planned = planSetup(request.setup, request.variant);
       if (E.isLeft(planned)) throw new Error('only what has run is downloaded');
