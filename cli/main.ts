@@ -71,6 +71,7 @@ program
   .command('compare')
   .description('simulate an experiment under every schedule')
   .argument('<experiment>', 'experiment file (YAML)')
+  .option('--schedules <types>', 'only these, a comma between them, e.g. lorapp,fsdp')
   .option('--json', 'print one JSON object and nothing else')
   .option('--out <folder>', 'write table and report into a folder')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')

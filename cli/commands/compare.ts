@@ -4,12 +4,11 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
 import { formatExperiment } from '../../core/experiment/format.ts';
 import type { Experiment } from '../../core/experiment/experiment.ts';
-import { makeSchedule } from '../../core/experiment/schedule-section.ts';
-import type { Schedule } from '../../core/experiment/schedule.ts';
 import { formatTable } from '../../core/text-table.ts';
 import { formatBytes, formatDuration, NS_PER_S } from '../../core/units.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
-import { formatFailure, doesNotFit, type Failure } from '../failure.ts';
+import { chooseContenders, unsuitable, type Contender } from '../contenders.ts';
+import { badInput, doesNotFit, formatFailure, type Failure } from '../failure.ts';
 import { asSeenFrom } from '../../exec/run/open-experiment.ts';
 import { openProfiled, type ProfiledExperiment, type ProfileFlags } from '../profile-option.ts';
 import { provenance } from '../provenance.ts';
@@ -21,33 +20,28 @@ import { prepareFolder, writeResults, type ResultFiles } from '../write-results.
 export interface CompareFlags extends ProfileFlags {
   readonly json?: boolean;
   readonly out?: string;
+  /** Types of schedules, a comma between them; all by default. */
+  readonly schedules?: string;
 }
 
 /** A schedule's simulation, or why it cannot run. */
-interface Contender {
+interface Outcome {
   readonly name: string;
   readonly result: E.Either<Failure, Simulation>;
 }
-
-/** Every schedule there is, with the experiment's own options where it has them. */
-const contenders = (own: Schedule): readonly (readonly [string, Schedule])[] => {
-  const { microbatches } = own;
-  const lorapp = own.type === 'lorapp' ? own : makeSchedule({ type: 'lorapp', microbatches });
-  return [
-    ['gpipe', makeSchedule({ type: 'gpipe', microbatches })],
-    ['1f1b', makeSchedule({ type: '1f1b', microbatches })],
-    ['lorapp', { ...lorapp, order: '1f1b', release: 'staggered' }],
-    ['lorapp, greedy release', { ...lorapp, order: '1f1b', release: 'greedy' }],
-    ['lorapp, gpipe order', { ...lorapp, order: 'gpipe', release: 'staggered' }],
-  ];
-};
 
 /** `mlora compare`: plans and simulates an experiment under every schedule and prints one table. */
 export const compareCommand = (path: string, flags: CompareFlags): TE.TaskEither<Failure, void> =>
   pipe(
     openProfiled(path, flags),
+    TE.chainEitherK((open) =>
+      pipe(
+        chooseContenders(open.experiment, flags.schedules),
+        E.bimap((problems) => badInput('--schedules', problems), (contenders) => ({ open, contenders })),
+      ),
+    ),
     TE.chainFirst(() => (flags.out === undefined ? TE.right(undefined) : prepareFolder(flags.out))),
-    TE.map((open) => ({ experiment: open.experiment, results: contenders(open.experiment.schedule).map(runContender(open)) })),
+    TE.map(({ open, contenders }) => ({ experiment: open.experiment, results: contenders.map(runContender(open)) })),
     TE.chainFirst(({ experiment, results }) =>
       flags.out === undefined ? TE.right(undefined) : writeResults(flags.out, resultFiles(asSeenFrom(flags.out, experiment), results)),
     ),
@@ -56,23 +50,27 @@ export const compareCommand = (path: string, flags: CompareFlags): TE.TaskEither
 
 const runContender =
   ({ experiment, options }: ProfiledExperiment) =>
-  ([name, schedule]: readonly [string, Schedule]): Contender => ({
-    name,
-    result: pipe(
-      planExperiment({ ...experiment, schedule }, options),
-      E.mapLeft(doesNotFit),
-      E.chain(({ plan, cost }) => runSimulation(plan, cost, experiment.cluster)),
-      E.chain((simulation) => {
-        const failure = memoryFailure(simulation.trace);
-        return failure === null ? E.right(simulation) : E.left(failure);
-      }),
-    ),
-  });
+  ({ name, schedule }: Contender): Outcome => {
+    const [first, ...others] = unsuitable(experiment, schedule);
+    if (first !== undefined) return { name, result: E.left(badInput('does not apply', [first, ...others])) };
+    return {
+      name,
+      result: pipe(
+        planExperiment({ ...experiment, schedule }, options),
+        E.mapLeft(doesNotFit),
+        E.chain(({ plan, cost }) => runSimulation(plan, cost, experiment.cluster)),
+        E.chain((simulation) => {
+          const failure = memoryFailure(simulation.trace);
+          return failure === null ? E.right(simulation) : E.left(failure);
+        }),
+      ),
+    };
+  };
 
 const HEADER = ['schedule', 'makespan', 'tokens/s', 'bubble ratio', 'peak memory', 'of'] as const;
 
-const tableRow = ({ name, result }: Contender): string[] => {
-  if (E.isLeft(result)) return [name, formatFailure(result.left), '', '', '', ''];
+const tableRow = ({ name, result }: Outcome): string[] => {
+  if (E.isLeft(result)) return [name, '-', '', '', '', ''];
   const { makespanSeconds, tokensPerSecond, bubbleRatio, devices } = result.right.summary;
   const fullest = devices.reduce((a, b) => (b.peakMemoryBytes > a.peakMemoryBytes ? b : a));
   return [
@@ -85,7 +83,7 @@ const tableRow = ({ name, result }: Contender): string[] => {
   ];
 };
 
-const print = (results: readonly Contender[], { json, out }: CompareFlags): void => {
+const print = (results: readonly Outcome[], { json, out }: CompareFlags): void => {
   if (json === true) {
     const objects = results.map(({ name, result }) =>
       E.isLeft(result)
@@ -96,10 +94,12 @@ const print = (results: readonly Contender[], { json, out }: CompareFlags): void
     return;
   }
   process.stdout.write(`${formatTable([[...HEADER], ...results.map(tableRow)])}\n`);
+  const failures = results.flatMap(({ name, result }) => (E.isLeft(result) ? [`${name}: ${formatFailure(result.left)}`] : []));
+  if (failures.length > 0) process.stdout.write(`\n${failures.join('\n')}\n`);
   if (out !== undefined) process.stdout.write(`\nresults are in ${out}; open ${out}/report.html in a browser\n`);
 };
 
-const csvOf = (results: readonly Contender[]): string =>
+const csvOf = (results: readonly Outcome[]): string =>
   stringify(
     results.map(({ name, result }) => {
       if (E.isLeft(result)) return { schedule: name, failure: formatFailure(result.left) };
@@ -110,7 +110,7 @@ const csvOf = (results: readonly Contender[]): string =>
     { header: true, columns: ['schedule', 'makespanSeconds', 'tokensPerSecond', 'bubbleRatio', 'peakMemoryBytes', 'failure'] },
   );
 
-const resultFiles = (experiment: Experiment, results: readonly Contender[]): ResultFiles => {
+const resultFiles = (experiment: Experiment, results: readonly Outcome[]): ResultFiles => {
   const settings = formatExperiment(experiment);
   return {
     'experiment.yaml': settings,

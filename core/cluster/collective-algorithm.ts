@@ -106,7 +106,7 @@ export const collectiveTime = (group: RankGroup, isAllReduce: boolean, size: Col
   const usable = PROTOCOLS.filter(({ onNvlinkOnly }) => !onNvlinkOnly || technologies.every((technology) => technology === 'nvlink'));
   const shapes: readonly Shape[] = isAllReduce ? ['ring', 'tree'] : ['ring'];
   const times = shapes.flatMap((shape) => usable.map((protocol) => timeOf(group, isAllReduce, size, { shape, protocol })));
-  const durationNs = ({ latencyNs, wireBytes }: CollectiveTime): number => latencyNs + wireBytes / group.bytesPerNs;
+  const durationNs = ({ latencyNs, wireBytes }: CollectiveTime): number => latencyNs + Math.round(wireBytes / group.bytesPerNs);
   return times.reduce((best, time) => (durationNs(time) < durationNs(best) ? time : best));
 };
 
@@ -136,7 +136,7 @@ const timeOf = (
     scale * protocol.baseUs[shape] * NS_PER_US +
     steps.within * stepNs(group.within, protocol, shape) +
     steps.between * stepNs(group.between, protocol, shape);
-  return { latencyNs: calls * callNs, wireBytes: (passes * bytes) / protocol.share[shape] };
+  return { latencyNs: Math.round(calls * callNs), wireBytes: (passes * bytes) / protocol.share[shape] };
 };
 
 /** A transfer's latency with NCCL: to start it and one step. */

@@ -51,7 +51,7 @@ const OPTIONS_OF = {
 } as const satisfies Record<ScheduleName, z.core.$ZodShape>;
 
 /** What `setting: released` changes of a schedule's defaults: what the code released with the mLoRA paper does. */
-const RELEASED: Partial<Record<ScheduleName, Readonly<Record<string, unknown>>>> = {
+export const RELEASED: Partial<Record<ScheduleName, Readonly<Record<string, unknown>>>> = {
   gpipe: { loss: 'head' },
   '1f1b': { loss: 'head' },
   lorapp: { loss: 'head', release: 'greedy' },

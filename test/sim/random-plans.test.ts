@@ -6,9 +6,10 @@ import { makespanNs } from '../../core/trace/metrics.ts';
 import { memoryChangeAt } from '../../core/trace/memory-builder.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { GIGA } from '../../core/units.ts';
+import type { Cluster } from '../../core/cluster/cluster.ts';
 import { validate } from '../../core/plan/validate.ts';
 import { constantCluster, constantCost } from '../../sim/constant-cost.ts';
-import { planOfSeed, planSeeds } from './random-plan.ts';
+import { devicesOf, planOfSeed, planSeeds, stageDevicesOf } from './random-plan.ts';
 import { referenceLines } from './reference-simulator.ts';
 import { linesOf, spansOf, traceOf } from './small-plan.ts';
 
@@ -37,6 +38,11 @@ const costOf = (speed: Speeds): CostModel => {
     ...constantCost({ forwardNs: 0, backwardNs: 0 }),
     forward: (stage, shape) => ({ deviceNs: speed.forwardNs * tokens(shape) + stage, ...launch }),
     backward: (stage, shape) => ({ deviceNs: speed.backwardNs * tokens(shape) + stage, ...launch }),
+    backwardInput: (stage, shape) => ({ deviceNs: speed.forwardNs * tokens(shape) + 2 * stage, ...launch }),
+    backwardWeight: (_stage, shape) => ({ deviceNs: speed.backwardNs + tokens(shape), ...launch }),
+    microbatchCollective: (_kind, stage, shape) => ({ bytes: 2 * (speed.tokenBytes * tokens(shape) + stage), calls: 1 + (stage % 2), bufferBytes: 3 }),
+    gradientCollective: (_kind, stage, adapter) => ({ bytes: 6 * stage + 2 * adapter, calls: 1, bufferBytes: 5 }),
+    gatheredBytes: (stage) => 7 + stage,
     step: (stage) => ({ deviceNs: stage, ...launch }),
     transferBytes: (stage, shape) => speed.tokenBytes * tokens(shape) + stage,
     activationBytes: (stage, shape) => (stage + 1) * tokens(shape),
@@ -45,6 +51,8 @@ const costOf = (speed: Speeds): CostModel => {
     adapterBytes: (stage) => ({ adapters: 1 + stage, gradients: 1 + stage, optimizer: 2 + 2 * stage }),
   };
 };
+
+const asNvlink = (cluster: Cluster): Cluster => ({ ...cluster, links: cluster.links.map((link) => ({ ...link, technology: 'nvlink' })) });
 
 describe('random plans', () => {
   it('are valid, so that they stand for what planners make', () => {
@@ -60,7 +68,7 @@ describe('random plans', () => {
     fc.assert(
       fc.property(planSeeds, speeds, fc.nat({ max: 9 }), fc.constantFrom(0.5, 1, 3), (seed, speed, latencyNs, bytesPerNs) => {
         const plan = planOfSeed(seed);
-        const cluster = constantCluster(seed.deviceCount, { latencyNs, bytesPerSecond: bytesPerNs * GIGA });
+        const cluster = constantCluster(devicesOf(seed), { latencyNs, bytesPerSecond: bytesPerNs * GIGA });
         const trace = traceOf(plan, costOf(speed), cluster);
         expect(linesOf(trace)).toEqual(referenceLines(plan, costOf(speed), { bytesPerNs, latencyNs }));
       }),
@@ -71,7 +79,7 @@ describe('random plans', () => {
   it('give the same trace twice', () => {
     fc.assert(
       fc.property(planSeeds, speeds, (seed, speed) => {
-        const run = (): Trace => traceOf(planOfSeed(seed), costOf(speed), constantCluster(seed.deviceCount));
+        const run = (): Trace => traceOf(planOfSeed(seed), costOf(speed), constantCluster(devicesOf(seed)));
         expect(run()).toEqual(run());
       }),
       { numRuns: 20 },
@@ -81,7 +89,7 @@ describe('random plans', () => {
   it('list spans in order of start and memory in order of time', () => {
     fc.assert(
       fc.property(planSeeds, speeds, (seed, speed) => {
-        const { spans, memory } = traceOf(planOfSeed(seed), costOf(speed), constantCluster(seed.deviceCount));
+        const { spans, memory } = traceOf(planOfSeed(seed), costOf(speed), constantCluster(devicesOf(seed)));
         expect([...spans.startNs]).toEqual([...spans.startNs].sort((a, b) => a - b));
         expect([...memory.timeNs]).toEqual([...memory.timeNs].sort((a, b) => a - b));
       }),
@@ -101,8 +109,23 @@ describe('random plans', () => {
           firstLaunchNs: Math.min(one.firstLaunchNs, other.firstLaunchNs),
           tokenBytes: one.tokenBytes,
         };
-        const slow = traceOf(plan, costOf(one), constantCluster(seed.deviceCount));
-        const fast = traceOf(plan, costOf(faster), constantCluster(seed.deviceCount, { bytesPerSecond: ratio * GIGA }));
+        const slow = traceOf(plan, costOf(one), constantCluster(devicesOf(seed)));
+        const fast = traceOf(plan, costOf(faster), constantCluster(devicesOf(seed), { bytesPerSecond: ratio * GIGA }));
+        expect(makespanNs(fast)).toBeLessThanOrEqual(makespanNs(slow));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('never take longer with faster devices and links where traffic takes multiprocessors and NCCL chooses algorithms', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, fc.constantFrom(1, 2, 7), fc.constantFrom(1, 1.5, 4), fc.nat(20), (seed, speed, slowness, ratio, latencyNs) => {
+        const plan = planOfSeed(seed);
+        const slower: Speeds = { ...speed, forwardNs: slowness * speed.forwardNs, backwardNs: slowness * speed.backwardNs };
+        const clusterOf = (bytesPerSecond: number, latency: number): Cluster =>
+          asNvlink(constantCluster(devicesOf(seed), { bytesPerSecond, latencyNs: 1000 * latency }));
+        const slow = traceOf(plan, costOf(slower), clusterOf(GIGA, 2 * latencyNs));
+        const fast = traceOf(plan, costOf(speed), clusterOf(ratio * GIGA, latencyNs));
         expect(makespanNs(fast)).toBeLessThanOrEqual(makespanNs(slow));
       }),
       { numRuns: 150 },
@@ -120,8 +143,23 @@ describe('conservation', () => {
   it('holds for transfers: what is sent is received at the same time', () => {
     fc.assert(
       fc.property(planSeeds, speeds, (seed, speed) => {
-        const trace = traceOf(planOfSeed(seed), costOf(speed), constantCluster(seed.deviceCount));
+        const trace = traceOf(planOfSeed(seed), costOf(speed), constantCluster(devicesOf(seed)));
         expect(transfersOn(trace, STREAM.send)).toEqual(transfersOn(trace, STREAM.receive));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('holds for collectives: every rank takes part in each, at the same time', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, (seed, speed) => {
+        const trace = traceOf(planOfSeed(seed), costOf(speed), constantCluster(devicesOf(seed)));
+        const onRank = (rank: number): string[] =>
+          spansOf(trace)
+            .filter(({ stream, stage }) => stream === STREAM.collective && Math.floor(stage / seed.stageDevices.length) === rank)
+            .map(({ kind, stage, startNs, endNs }) => `${kind} ${stage % seed.stageDevices.length} ${startNs}-${endNs}`)
+            .sort();
+        for (let rank = 1; rank < seed.ranks; rank++) expect(onRank(rank)).toEqual(onRank(0));
       }),
       { numRuns: 50 },
     );
@@ -130,7 +168,7 @@ describe('conservation', () => {
   it('holds for memory: only frozen weights and the context are left at the end, and nothing is ever negative', () => {
     fc.assert(
       fc.property(planSeeds, speeds, (seed, speed) => {
-        const { memory, devices } = traceOf(planOfSeed(seed), costOf(speed), constantCluster(seed.deviceCount));
+        const { memory, devices } = traceOf(planOfSeed(seed), costOf(speed), constantCluster(devicesOf(seed)));
         const left = new Map<string, number>();
         for (let row = 0; row < memory.length; row++) {
           const { device, memoryClass, bytes } = memoryChangeAt(memory, row);
@@ -138,7 +176,8 @@ describe('conservation', () => {
           left.set(`${device} ${memoryClass}`, bytes);
         }
         for (const device of devices.keys()) {
-          const stages = [...seed.stageDevices.keys()].filter((stage) => seed.stageDevices[stage] === device);
+          const stageDevices = stageDevicesOf(seed);
+          const stages = [...stageDevices.keys()].filter((stage) => stageDevices[stage] === device);
           const held = (name: keyof typeof MEMORY_CLASS): number => left.get(`${device} ${MEMORY_CLASS[name]}`) ?? 0;
           expect(held('baseWeights')).toBe(stages.reduce((sum, stage) => sum + 100 + stage, 0));
           expect(held('context')).toBe(stages.length > 0 ? 10 : 0);
@@ -155,11 +194,11 @@ describe('conservation', () => {
     fc.assert(
       fc.property(planSeeds, speeds, (seed, speed) => {
         const plan = planOfSeed(seed);
-        const trace = traceOf(plan, costOf(speed), constantCluster(seed.deviceCount));
+        const trace = traceOf(plan, costOf(speed), constantCluster(devicesOf(seed)));
         const ran = spansOf(trace).filter(({ stream }) => stream !== STREAM.host);
         expect(ran).toHaveLength(plan.programs.reduce((sum, { length }) => sum + length, 0));
         expect(new Set(ran.map(({ kind, stage, operand, iteration }) => [kind, stage, operand, iteration].join())).size).toBe(ran.length);
-        expect(ran.some(({ kind }) => kind === KIND.step)).toBe(true);
+        expect(ran.some(({ kind }) => kind === KIND.step)).toBe(seed.heldOut < seed.tokens.length);
       }),
       { numRuns: 30 },
     );

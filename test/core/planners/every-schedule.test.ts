@@ -31,8 +31,8 @@ const run = (plan: Plan, cost = constantCost({ forwardNs: 100, backwardNs: 130, 
 
 describe('every schedule', () => {
   it.each(schedulesOf(1).map((schedule, index) => [nameOf(schedule), index] as const))('%s makes valid plans that run to their end', (_name, index) => {
-    for (let devices = 1; devices <= 5; devices++) {
-      for (const microbatches of [1, 2, 3, 4, 5, 7, 8, 11]) {
+    for (const devices of [1, 2, 3, 5]) {
+      for (const microbatches of [1, 2, 3, 4, 7, 11]) {
         const plan = planned({ schedule: schedulesOf(microbatches)[index]!, devices, adapters: 3, iterations: 2, cost: constantCost({ forwardNs: 10, backwardNs: 13, stepNs: 1, transferNs: 3 }) });
         const violations = validate(plan);
         if (violations.length > 0) throw new Error(`D = ${devices}, N = ${microbatches}\n${formatViolations(plan, violations)}`);
