@@ -1,8 +1,10 @@
 import type { Cluster, Gpu, Precision } from '../core/cluster/cluster.ts';
-import type { ComputeCost, CostModel } from '../core/cost-model.ts';
+import type { CollectiveCost, ComputeCost, CostModel, ResidentBytes } from '../core/cost-model.ts';
 import type { Adapter, Optimizer } from '../core/job.ts';
 import type { Model } from '../core/model/model.ts';
 import { shardOfModel } from '../core/model/shard.ts';
+import type { GradientCollectiveKind, MicrobatchCollectiveKind } from '../core/plan/op.ts';
+import { neighboursOf } from '../core/plan/pipelines.ts';
 import type { MicrobatchShape, StagePlacement } from '../core/plan/plan.ts';
 import { tabulateAffine } from '../core/work/affine-work.ts';
 import type { Kernel } from '../core/work/kernel.ts';
@@ -48,84 +50,141 @@ export interface AnalyticCostOptions {
 
 /** Cost model that predicts an op's time from its work and its device's profile. */
 export const analyticCost = (options: AnalyticCostOptions): CostModel => {
-  const contents = stageContents(options.stages);
-  const stages = contents.map((content, stage) => stageCost(options, content, stage));
-  const { sharing = WHOLE } = options;
-  const shards = shardsOf(sharing);
-  const held = (stage: number): number => sharedWeightBytes(stages[stage]!.setting, contents[stage]!, sharing) / shards;
+  const stages = stageCosts(options);
   return {
     forward: (stage, shape) => stages[stage]!.forward(shape),
     backward: (stage, shape) => stages[stage]!.backward(shape),
     backwardInput: (stage, shape) => stages[stage]!.backwardInput(shape),
     backwardWeight: (stage, shape) => stages[stage]!.backwardWeight(shape),
-    microbatchCollective: (kind, stage, shape) => microbatchCollective(stages[stage]!.setting, contents[stage]!, { sharing, kind, shape }),
-    gradientCollective: (kind, stage, adapter) => gradientCollective(stages[stage]!.setting, contents[stage]!, { sharing, kind, adapter }),
-    gatheredBytes: (stage) => (shards - 1) * held(stage),
+    microbatchCollective: (kind, stage, shape) => stages[stage]!.collective[kind](shape),
+    gradientCollective: (kind, stage, adapter) => stages[stage]!.reduction(kind, adapter),
+    gatheredBytes: (stage) => stages[stage]!.gatheredBytes,
     step: (stage, adapter) => stages[stage]!.step(adapter),
-    transferBytes: (stage, shape) => transferBytes(stages[stage]!.setting, contents[stage]!, shape),
-    activationBytes: (stage, shape) => savedBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),
-    transientBytes: (stage, shape) => temporaryBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),
-    residentBytes: (stage) => ({
-      baseWeights: held(stage),
-      context: stages[stage]!.contextBytes,
-      quantization: quantizationBytes(stages[stage]!.setting, contents[stage]!),
-    }),
-    adapterBytes: (stage, adapter) => {
-      const { adapters, gradients, optimizer } = adapterStateBytes(stages[stage]!.setting, contents[stage]!, adapter);
-      return { adapters: adapters / shards, gradients: gradients / shards, optimizer: optimizer / shards };
-    },
+    transferBytes: (stage, shape) => stages[stage]!.transferBytes(shape),
+    activationBytes: (stage, shape) => stages[stage]!.activationBytes(shape),
+    transientBytes: (stage, shape) => stages[stage]!.transientBytes(shape),
+    residentBytes: (stage) => stages[stage]!.resident,
+    adapterBytes: (stage, adapter) => stages[stage]!.adapterBytes(adapter),
     rounding: {
-      activationBytes: (stage, shape) => savedRoundingBytes(stages[stage]!.setting, contents[stage]!, stages[stage]!.executed(shape)),
-      // Shards are cut from one flat tensor.
-      adapterBytes: (stage, adapter) => (shards > 1 ? 0 : adapterRoundingBytes(stages[stage]!.setting, contents[stage]!, adapter)),
+      activationBytes: (stage, shape) => stages[stage]!.activationRounding(shape),
+      adapterBytes: (stage, adapter) => stages[stage]!.adapterRounding(adapter),
     },
   };
 };
 
+type ByShape<T> = (shape: MicrobatchShape) => T;
+
+/** Everything about a stage, each shape's costs computed once. */
 interface StageCost {
-  readonly setting: WorkSetting;
-  /** The shape as the kernels see it. */
-  readonly executed: (shape: MicrobatchShape) => MicrobatchShape;
-  readonly forward: (shape: MicrobatchShape) => ComputeCost;
-  readonly backward: (shape: MicrobatchShape) => ComputeCost;
-  readonly backwardInput: (shape: MicrobatchShape) => ComputeCost;
-  readonly backwardWeight: (shape: MicrobatchShape) => ComputeCost;
+  readonly forward: ByShape<ComputeCost>;
+  readonly backward: ByShape<ComputeCost>;
+  readonly backwardInput: ByShape<ComputeCost>;
+  readonly backwardWeight: ByShape<ComputeCost>;
   readonly step: (adapter: number) => ComputeCost;
-  readonly contextBytes: number;
+  readonly collective: Readonly<Record<MicrobatchCollectiveKind, ByShape<CollectiveCost>>>;
+  readonly reduction: (kind: GradientCollectiveKind, adapter: number) => CollectiveCost;
+  readonly transferBytes: ByShape<number>;
+  readonly activationBytes: ByShape<number>;
+  readonly activationRounding: ByShape<number>;
+  readonly transientBytes: ByShape<{ readonly forward: number; readonly backward: number }>;
+  readonly adapterBytes: (adapter: number) => ReturnType<CostModel['adapterBytes']>;
+  readonly adapterRounding: (adapter: number) => number;
+  readonly gatheredBytes: number;
+  readonly resident: ResidentBytes;
 }
 
-const stageCost = (options: AnalyticCostOptions, content: StageContent, stage: number): StageCost => {
-  const { gpu } = options.cluster.devices[options.stages[stage]!.device]!;
+/** Ranks have many stages with the same content on the same kind of device: those share what is computed of them. */
+const stageCosts = (options: AnalyticCostOptions): StageCost[] => {
+  const known = new Map<Gpu, Map<string, StageCost>>();
+  const inOneCall = stagesInOneCall(options.stages);
+  return stageContents(options.stages).map((content, stage) => {
+    const { gpu } = options.cluster.devices[options.stages[stage]!.device]!;
+    const ofGpu = known.get(gpu) ?? new Map<string, StageCost>();
+    known.set(gpu, ofGpu);
+    const key = JSON.stringify([content, inOneCall[stage]]);
+    const cost = ofGpu.get(key) ?? stageCost(options, { content, gpu, passShare: 1 / inOneCall[stage]! });
+    ofGpu.set(key, cost);
+    return cost;
+  });
+};
+
+/** For each stage, how many neighbours on its device a program passes in the same call: the units of a rank are one call. */
+const stagesInOneCall = (stages: readonly StagePlacement[]): number[] => {
+  const { previous, next } = neighboursOf(stages);
+  const isTogether = (stage: number, neighbour: number): boolean => neighbour >= 0 && stages[neighbour]!.device === stages[stage]!.device;
+  return stages.map((_, stage) => {
+    let [first, last] = [stage, stage];
+    while (isTogether(first, previous[first]!)) first = previous[first]!;
+    while (isTogether(last, next[last]!)) last = next[last]!;
+    return last - first + 1;
+  });
+};
+
+const once = <T>(of: ByShape<T>): ByShape<T> => {
+  const known = new WeakMap<MicrobatchShape, { readonly value: T }>();
+  return (shape) => {
+    let found = known.get(shape);
+    if (found === undefined) known.set(shape, (found = { value: of(shape) }));
+    return found.value;
+  };
+};
+
+interface StageFacts {
+  readonly content: StageContent;
+  readonly gpu: Gpu;
+  /** Of the time that a program takes around a pass. */
+  readonly passShare: number;
+}
+
+const stageCost = (options: AnalyticCostOptions, { content, gpu, passShare }: StageFacts): StageCost => {
+  const { sharing = WHOLE } = options;
+  const shards = shardsOf(sharing);
   const profile = (options.profileOf ?? defaultProfileOf)(gpu);
   const setting = settingOf(options, profile);
-  const executed = setting.elementwise === 'tfjs' ? shapeAsPacked : unchanged;
+  /** The shape as the kernels see it. */
+  const executed: (shape: MicrobatchShape) => MicrobatchShape = setting.elementwise === 'tfjs' ? shapeAsPacked : (shape) => shape;
   const { measure, price } = timing(profile, gpu, { precision: options.precision, attention: setting.attention });
-  const perPassNs = profile.kind === 'roofline' ? profile.perPassNs.value : 0;
-  const tabulated = (work: typeof forwardWork): ((shape: MicrobatchShape) => ComputeCost) => {
+  const timed = (work: typeof forwardWork): ByShape<ComputeCost> => {
     const table = tabulateAffine((shape) => measure(work(setting, content, shape)));
-    return (shape) => {
-      const cost = price(table(executed(shape)));
+    return once((shape) => price(table(executed(shape))));
+  };
+  const perPassNs = profile.kind === 'roofline' ? passShare * profile.perPassNs.value : 0;
+  const called = (pass: ByShape<ComputeCost>): ByShape<ComputeCost> =>
+    once((shape) => {
+      const cost = pass(shape);
       return { ...cost, deviceNs: cost.deviceNs + perPassNs };
-    };
-  };
+    });
+  const collective = (kind: MicrobatchCollectiveKind): ByShape<CollectiveCost> =>
+    once((shape) => microbatchCollective(setting, content, { sharing, kind, shape }));
+  const heldBytes = sharedWeightBytes(setting, content, sharing) / shards;
   return {
-    setting,
-    executed,
-    forward: tabulated(forwardWork),
-    backward: tabulated(backwardWork),
-    backwardInput: tabulated((...work) => backwardWork(...work, 'input')),
-    backwardWeight: tabulated((...work) => backwardWork(...work, 'weight')),
-    step: memoize((adapter) => price(measure(stepWork(setting, content, adapter, shardsOf(options.sharing ?? WHOLE))))),
-    contextBytes: profile.contextBytes.value,
+    forward: called(timed(forwardWork)),
+    backward: called(timed(backwardWork)),
+    // The second half of a backward belongs to the call of the first.
+    backwardInput: called(timed((...work) => backwardWork(...work, 'input'))),
+    backwardWeight: timed((...work) => backwardWork(...work, 'weight')),
+    step: (adapter) => price(measure(stepWork(setting, content, adapter, shards))),
+    collective: {
+      allGatherForward: collective('allGatherForward'),
+      allGatherBackward: collective('allGatherBackward'),
+      allReduceForward: collective('allReduceForward'),
+      allReduceBackward: collective('allReduceBackward'),
+    },
+    reduction: (kind, adapter) => gradientCollective(setting, content, { sharing, kind, adapter }),
+    transferBytes: (shape) => transferBytes(setting, content, shape),
+    activationBytes: once((shape) => savedBytes(setting, content, executed(shape))),
+    activationRounding: once((shape) => savedRoundingBytes(setting, content, executed(shape))),
+    transientBytes: once((shape) => temporaryBytes(setting, content, executed(shape))),
+    adapterBytes: (adapter) => {
+      const { adapters, gradients, optimizer } = adapterStateBytes(setting, content, adapter);
+      return { adapters: adapters / shards, gradients: gradients / shards, optimizer: optimizer / shards };
+    },
+    // Shards are cut from one flat tensor.
+    adapterRounding: (adapter) => (shards > 1 ? 0 : adapterRoundingBytes(setting, content, adapter)),
+    gatheredBytes: (shards - 1) * heldBytes,
+    resident: { baseWeights: heldBytes, context: profile.contextBytes.value, quantization: quantizationBytes(setting, content) },
   };
 };
-
-const memoize = <T>(compute: (index: number) => T): ((index: number) => T) => {
-  const known: T[] = [];
-  return (index) => (known[index] ??= compute(index));
-};
-
-const unchanged = (shape: MicrobatchShape): MicrobatchShape => shape;
 
 /** What work on a device of this profile depends on. */
 export const settingOf = (options: AnalyticCostOptions, profile: DeviceProfile): WorkSetting => {

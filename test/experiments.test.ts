@@ -2,8 +2,11 @@ import fc from 'fast-check';
 import * as E from 'fp-ts/lib/Either.js';
 import { describe, expect, test } from 'vitest';
 import { readExperiment } from '../core/experiment/read.ts';
+import { SCHEDULE_NAMES, type ScheduleName } from '../core/experiment/schedule.ts';
 import { KIND, STREAM } from '../core/plan/op.ts';
 import { formatViolations } from '../core/plan/grid.ts';
+import { pipelineOf } from '../core/plan/pipelines.ts';
+import { partsOf, type Plan } from '../core/plan/plan.ts';
 import { validate } from '../core/plan/validate.ts';
 import type { Trace } from '../core/trace/trace.ts';
 import { NS_PER_S } from '../core/units.ts';
@@ -26,7 +29,7 @@ const experiment = fc.record({
   model: fc.constantFrom('SmolLM2-135M', 'TinyLlama-1.1B', 'Llama-2-7B', 'Llama-2-13B'),
   cluster: fc.constantFrom('4xA6000-pcie', '8x1-3090-1gbit', '8xH100-nvlink', '1xA6000', '2xcpu'),
   microbatches: fc.integer({ min: 1, max: 5 }),
-  type: fc.constantFrom('lorapp', 'gpipe', '1f1b'),
+  type: fc.constantFrom('lorapp', 'lorapp', ...SCHEDULE_NAMES),
   order: fc.constantFrom('1f1b', 'gpipe'),
   release: fc.constantFrom('staggered', 'greedy'),
   groups: fc.constantFrom(1, 2, 5),
@@ -36,13 +39,18 @@ const experiment = fc.record({
 
 type Drawn = typeof experiment extends fc.Arbitrary<infer T> ? T : never;
 
+const optionsOf = (type: ScheduleName, lorapp: object): object => {
+  if (type === 'lorapp') return lorapp;
+  return type === 'fsdp' || type === 'data-parallel' ? { batch: 'perRank' } : {};
+};
+
 const fileOf = ({ jobs, type, microbatches, model, cluster, groups, ...lorapp }: Drawn): string =>
   JSON.stringify({
     name: 'drawn',
     model,
     cluster,
     precision: 'bf16',
-    schedule: { type, microbatches, ...(type === 'lorapp' ? { ...lorapp, groups: Math.min(groups, jobs.length) } : {}) },
+    schedule: { type, microbatches, ...optionsOf(type, { ...lorapp, groups: Math.min(groups, jobs.length) }) },
     jobs: jobs.map(({ rank, arrival, mean, sigma, ...rest }, index) => ({
       name: `job-${index}`,
       adapter: { rank },
@@ -61,12 +69,23 @@ const startsOfLoads = ({ spans }: Trace, adapter: number): number[] =>
     (_, row) => spans.stream[row] === STREAM.compute && spans.kind[row] === KIND.load && spans.operand[row] === adapter,
   );
 
+/** Stages that an adapter's microbatches pass: those of its instance, or all. */
+const stagesOf = ({ stages, microbatches }: Plan, adapter: number): number => {
+  const pipelines = new Set<number>();
+  for (let microbatch = 0; microbatch < microbatches.length; microbatch++) {
+    if (partsOf(microbatches, microbatch).some((part) => part.adapter === adapter)) pipelines.add(microbatches.pipeline[microbatch]!);
+  }
+  return stages.filter((stage) => pipelines.has(pipelineOf(stage))).length;
+};
+
 describe('any experiment', () => {
   test('is planned validly and simulated to its end, or does not fit, by a stated number of bytes', () => {
     const counts = { fits: 0, misfits: 0 };
     fc.assert(
       fc.property(experiment, (drawn) => {
         const read = readExperiment(fileOf(drawn), { readModelConfig: unexpected });
+        // Not every model can be cut for every schedule.
+        if (E.isLeft(read) && read.left.every(({ path }) => path === 'cluster')) return;
         if (E.isLeft(read)) throw new Error(JSON.stringify(read.left));
         const planned = planExperiment(read.right, { files: { rowCount: unexpected, part: unexpected, heldout: unexpected } });
         if (E.isLeft(planned)) {
@@ -83,11 +102,11 @@ describe('any experiment', () => {
         if (E.isLeft(trace)) throw new Error(JSON.stringify(trace.left));
         for (const [adapter, { arrival }] of drawn.jobs.entries()) {
           const starts = startsOfLoads(trace.right, adapter);
-          expect(starts).toHaveLength(plan.stages.length);
+          expect(starts).toHaveLength(stagesOf(plan, adapter));
           expect(Math.min(...starts)).toBeGreaterThanOrEqual(arrival * NS_PER_S);
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
     expect(counts.fits).toBeGreaterThan(20);
     expect(counts.misfits).toBeGreaterThan(5);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRight } from 'fp-ts/lib/Either.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SCHEDULE_NAMES } from '../../core/experiment/schedule.ts';
 import { readChromeTrace } from '../../core/trace/read-chrome-trace.ts';
 import { DARK } from '../../viz/theme.ts';
 import { runCli } from './run-cli.ts';
@@ -168,8 +169,17 @@ describe('mlora plan and compare', () => {
   test('compare puts every schedule into one table', async () => {
     const { code, stdout } = await runCli(['compare', 'small.yaml'], folder);
     expect(code).toBe(0);
-    for (const name of ['gpipe', '1f1b', 'lorapp', 'lorapp, greedy release', 'lorapp, gpipe order']) {
+    for (const name of [...SCHEDULE_NAMES, 'lorapp, greedy release', 'lorapp, gpipe order', 'fsdp, as released']) {
       expect(stdout).toMatch(new RegExp(`^${name}  `, 'm'));
     }
+  });
+
+  test('compare takes some schedules only, and says below the table why one cannot be run', async () => {
+    const { code, stdout } = await runCli(['compare', 'small.yaml', '--schedules', 'lorapp,zb-v'], folder);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^zb-v  /m);
+    expect(stdout).not.toMatch(/^fsdp/m);
+    const wrong = await runCli(['compare', 'small.yaml', '--schedules', 'fspd'], folder);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('did you mean fsdp?')]);
   });
 });

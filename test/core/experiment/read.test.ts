@@ -146,30 +146,6 @@ describe('the cluster', () => {
   });
 });
 
-describe('the schedule', () => {
-  it('may be a name only', () => {
-    expect(read({ ...minimal, schedule: 'gpipe' }).schedule).toMatchObject({ type: 'gpipe', microbatches: 2 });
-  });
-
-  it('has no options of other schedules', () => {
-    expect(problemsOf({ ...minimal, schedule: { type: '1f1b', order: 'gpipe', groups: 1 } })).toEqual([
-      'schedule.order: is an option of lorapp; 1f1b does not have it',
-      'schedule.groups: is an option of lorapp, single, data-parallel, fsdp, tensor-parallel; 1f1b does not have it',
-    ]);
-  });
-
-  it('has options in their range only', () => {
-    expect(
-      problemsOf({ ...minimal, schedule: { microbatches: 0, groups: 0, extraInFlight: -1, release: 'soon' } }),
-    ).toEqual([
-      'schedule.microbatches: is 0; expected a whole number of at least 1',
-      'schedule.release: is "soon"; expected one of staggered, greedy',
-      'schedule.groups: is 0; expected auto or a whole number of at least 1',
-      'schedule.extraInFlight: is -1; expected auto or a whole number of at least 0',
-    ]);
-  });
-});
-
 describe('a job', () => {
   const problemsOfJob = (change: object): string[] => problemsOf({ ...minimal, jobs: [{ ...job, ...change }] });
 
