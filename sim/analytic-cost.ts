@@ -129,6 +129,11 @@ const once = <T>(of: ByShape<T>): ByShape<T> => {
   };
 };
 
+const onceEach = <T>(of: (adapter: number) => T): ((adapter: number) => T) => {
+  const known: { readonly value: T }[] = [];
+  return (adapter) => (known[adapter] ??= { value: of(adapter) }).value;
+};
+
 interface StageFacts {
   readonly content: StageContent;
   readonly gpu: Gpu;
@@ -163,7 +168,7 @@ const stageCost = (options: AnalyticCostOptions, { content, gpu, passShare }: St
     // The second half of a backward belongs to the call of the first.
     backwardInput: called(timed((...work) => backwardWork(...work, 'input'))),
     backwardWeight: timed((...work) => backwardWork(...work, 'weight')),
-    step: (adapter) => price(measure(stepWork(setting, content, adapter, shards))),
+    step: onceEach((adapter) => price(measure(stepWork(setting, content, adapter, shards)))),
     collective: {
       allGatherForward: collective('allGatherForward'),
       allGatherBackward: collective('allGatherBackward'),
@@ -175,12 +180,12 @@ const stageCost = (options: AnalyticCostOptions, { content, gpu, passShare }: St
     activationBytes: once((shape) => savedBytes(setting, content, executed(shape))),
     activationRounding: once((shape) => savedRoundingBytes(setting, content, executed(shape))),
     transientBytes: once((shape) => temporaryBytes(setting, content, executed(shape))),
-    adapterBytes: (adapter) => {
+    adapterBytes: onceEach((adapter) => {
       const { adapters, gradients, optimizer } = adapterStateBytes(setting, content, adapter);
       return { adapters: adapters / shards, gradients: gradients / shards, optimizer: optimizer / shards };
-    },
+    }),
     // Shards are cut from one flat tensor.
-    adapterRounding: (adapter) => (shards > 1 ? 0 : adapterRoundingBytes(setting, content, adapter)),
+    adapterRounding: onceEach((adapter) => (shards > 1 ? 0 : adapterRoundingBytes(setting, content, adapter))),
     gatheredBytes: (shards - 1) * heldBytes,
     resident: { baseWeights: heldBytes, context: profile.contextBytes.value, quantization: quantizationBytes(setting, content) },
   };

@@ -7,7 +7,7 @@
  */
 import type { CostModel } from '../cost-model.ts';
 import { createProgramBuilder } from './builders.ts';
-import { KIND } from './op.ts';
+import { KIND, OP_KINDS } from './op.ts';
 import { neighboursOf } from './pipelines.ts';
 import type { Plan, Program } from './plan.ts';
 import { replayCompute, type DeviceTimes } from './replay.ts';
@@ -26,6 +26,7 @@ export const lowerTransfers = (
   cost: CostModel,
   transferNs: (fromStage: number, toStage: number, bytes: number) => number,
 ): Plan => {
+  if (!crossesDevices(plan)) return plan;
   const times = replayCompute(plan, cost, transferNs);
   const handOver = handOvers(plan);
   const postings = plan.programs.map((): Posting[][] => []);
@@ -36,6 +37,12 @@ export const lowerTransfers = (
       insertTransfers(handOver, program, times[device]!, mergeByTime(postings[device]!)),
     ),
   };
+};
+
+/** Whether any stage is on another device than the one before it. */
+const crossesDevices = ({ stages }: Plan): boolean => {
+  const { previous } = neighboursOf(stages);
+  return stages.some(({ device }, stage) => previous[stage]! >= 0 && stages[previous[stage]!]!.device !== device);
 };
 
 /** How an op's result crosses to another device: kinds of its send and receive, and the stage that takes it in. */
@@ -58,7 +65,7 @@ const handOvers = (plan: Plan): HandOverOf => {
     to < 0 || plan.stages[to]!.device === plan.stages[stage]!.device ? null : { ...kinds, to };
   const forward = { send: KIND.sendForward, receive: KIND.receiveForward };
   const backward = { send: KIND.sendBackward, receive: KIND.receiveBackward };
-  return (kind, stage) => {
+  const find: HandOverOf = (kind, stage) => {
     switch (kind) {
       case KIND.forward:
         return summedForward ? null : across(stage, neighbours.next[stage]!, forward);
@@ -73,6 +80,8 @@ const handOvers = (plan: Plan): HandOverOf => {
         return null;
     }
   };
+  const table = OP_KINDS.map((_, kind) => plan.stages.map((__, stage) => find(kind, stage)));
+  return (kind, stage) => table[kind]![stage]!;
 };
 
 const collectPostings = (plan: Plan, handOverOf: HandOverOf, program: Program, times: DeviceTimes, postings: Posting[][][]): void => {

@@ -11,7 +11,7 @@ import type { Cluster, LinkTechnology } from '../../core/cluster/cluster.ts';
 import { collectiveTime } from '../../core/cluster/collective-algorithm.ts';
 import { undisturbedTransferNs } from '../../core/cluster/route.ts';
 import { isAllReduce } from '../../core/plan/collectives.ts';
-import { KIND, STREAM, STREAM_OF_KIND, STREAMS } from '../../core/plan/op.ts';
+import { KIND, STREAM, STREAM_OF_KIND, STREAMS, SUBJECT_OF_KIND } from '../../core/plan/op.ts';
 import type { Neighbours } from '../../core/plan/pipelines.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { CollectiveState } from './collective-state.ts';
@@ -40,95 +40,103 @@ const pricesOn = (input: OverlapInput, device: number): Float64Array => {
   const { plan, costs } = input;
   const { length, kind, stage, operand } = plan.programs[device]!;
   const prices = new Float64Array(length);
-  const useOf = createUses(input);
-  /** By stream: positions of the communication ops since the last compute op. */
-  const open = STREAMS.map((): number[] => []);
+  const uses = createUses(input, device);
+  /** By stream, of its ops since the last compute op: the first one's position, and what they take. */
+  const first = new Int32Array(STREAMS.length).fill(NONE);
+  const takenNs = new Float64Array(STREAMS.length);
+  const share = new Float64Array(STREAMS.length);
   for (let position = 0; position < length; position++) {
     const stream = STREAM_OF_KIND[kind[position]!]!;
     if (stream !== STREAM.compute) {
-      open[stream]!.push(position);
+      if (first[stream] === NONE) first[stream] = position;
+      takenNs[stream]! += uses.takenNsAt(position);
+      share[stream] = Math.max(share[stream]!, uses.shareAt(position));
       continue;
     }
     const opNs = costs.deviceNs[costRow(costs, kind[position]!, stage[position]!, operand[position]!)]!;
     if (opNs === 0) continue;
-    for (const [lane, positions] of open.entries()) {
-      if (positions.length === 0) continue;
-      const awaited = awaitedPosition(input, device, { position, stream: lane, positions });
-      const beside = positions.filter((other) => other > awaited).map((other) => useOf(device, other));
-      prices[position] = Math.max(prices[position]!, priceOf(opNs, beside));
-      positions.length = 0;
+    let price = 0;
+    for (let lane = 0; lane < first.length; lane++) {
+      if (first[lane] === NONE) continue;
+      const awaited = awaitedPosition(input, device, position, lane);
+      let besideNs = takenNs[lane]!;
+      for (let other = first[lane]!; other <= awaited; other++) {
+        if (STREAM_OF_KIND[kind[other]!] === lane) besideNs -= uses.takenNsAt(other);
+      }
+      price = Math.max(price, Math.min(besideNs, (opNs * share[lane]!) / (1 - share[lane]!)));
+      first[lane] = NONE;
+      takenNs[lane] = share[lane] = 0;
     }
-    prices[position] = Math.round(prices[position]!);
+    prices[position] = Math.round(price);
   }
   return prices;
 };
 
-const priceOf = (opNs: number, uses: readonly Use[]): number => {
-  const share = uses.reduce((most, use) => Math.max(most, use.share), 0);
-  const takenNs = uses.reduce((sum, use) => sum + use.share * use.durationNs, 0);
-  return Math.min(takenNs, (opNs * share) / (1 - share));
-};
+const NONE = -1;
 
-/** Of the ops of a stream that stand before a compute op, the last one that has ended when it starts; −1 for none. */
-const awaitedPosition = (
-  { plan, waits }: OverlapInput,
-  device: number,
-  { position, stream, positions }: { readonly position: number; readonly stream: number; readonly positions: readonly number[] },
-): number => {
-  if (stream === STREAM.collective) return waits[device]?.[position] ?? -1;
-  if (stream !== STREAM.receive) return -1;
+/** A receive or collective that has ended when a compute op starts, because the op waits for it; −1 for none near. */
+const awaitedPosition = ({ plan, waits }: OverlapInput, device: number, position: number, stream: number): number => {
+  if (stream === STREAM.send) return NONE;
+  if (stream === STREAM.collective) return waits[device]?.[position] ?? NONE;
   const { kind, stage, operand } = plan.programs[device]!;
   const wanted = kind[position] === KIND.forward ? KIND.receiveForward : KIND.receiveBackward;
-  return positions.findLast((other) => kind[other] === wanted && stage[other] === stage[position] && operand[other] === operand[position]) ?? -1;
+  for (let other = position - 1; other >= 0 && STREAM_OF_KIND[kind[other]!] !== STREAM.compute; other--) {
+    if (kind[other] === wanted && stage[other] === stage[position] && operand[other] === operand[position]) return other;
+  }
+  return NONE;
 };
 
-interface Use {
-  readonly share: number;
-  readonly durationNs: number;
+/** Multiprocessors that communication ops take, and that share of their undisturbed duration. */
+interface Uses {
+  readonly shareAt: (position: number) => number;
+  readonly takenNsAt: (position: number) => number;
 }
 
-/** Share and undisturbed duration of a transfer or collective; the same for all of one row and route. */
-const createUses = ({ plan, costs, cluster, neighbours, collectives }: OverlapInput): ((device: number, position: number) => Use) => {
-  const known = new Map<number, Use>();
-  const transfer = (from: number, to: number, bytes: number): Use => ({
-    share: shareOfRoute(cluster, from, to),
-    durationNs: undisturbedTransferNs(cluster, from, to, bytes),
-  });
-  const collective = (device: number, position: number): Use => {
-    const { kind, stage, operand } = plan.programs[device]!;
-    const communicator = collectives.communicators.of(kind[position]!, stage[position]!);
-    const members = collectives.communicators.members[communicator]!;
-    const group = collectives.groups[communicator]!;
-    const row = collectiveRow(costs, kind[position]!, stage[position]!, operand[position]!);
-    const size = { bytes: costs.collectiveBytes[row]!, calls: costs.collectiveCalls[row]! };
-    const { latencyNs, wireBytes } = collectiveTime(group, isAllReduce(kind[position]!), size);
-    const next = members[(members.indexOf(device) + 1) % members.length]!;
-    return { share: shareOfRoute(cluster, device, next), durationNs: latencyNs + wireBytes / group.bytesPerNs };
-  };
-  const find = (device: number, position: number): Use => {
-    const { kind, stage, operand } = plan.programs[device]!;
-    const at = stage[position]!;
-    const peer = neighbourOf(neighbours, kind[position]!, at);
-    if (peer === null) return collective(device, position);
-    const other = plan.stages[peer]!.device;
-    const bytes = boundaryBytes(costs, at, peer, operand[position]!);
-    return STREAM_OF_KIND[kind[position]!] === STREAM.send ? transfer(device, other, bytes) : transfer(other, device, bytes);
-  };
-  return (device, position) => {
-    const key = keyOf(plan, costs, device, position);
-    let use = known.get(key);
-    if (use === undefined) known.set(key, (use = find(device, position)));
-    return use;
+/** Ops of one kind, stage and shape (or adapter) take the same, so each is worked out once. */
+const createUses = (input: OverlapInput, device: number): Uses => {
+  const { plan, costs } = input;
+  const { kind, stage, operand } = plan.programs[device]!;
+  const width = Math.max(plan.shapes.length, plan.adapters.length);
+  const known: (Float64Array | undefined)[] = [];
+  const shares: number[] = [];
+  const cellOf = (position: number): number => kind[position]! * plan.stages.length + stage[position]!;
+  const shareAt = (position: number): number => (shares[cellOf(position)] ??= shareOfRoute(input.cluster, device, peerDeviceOf(input, device, position)));
+  return {
+    shareAt,
+    takenNsAt: (position) => {
+      const row = (known[cellOf(position)] ??= new Float64Array(width).fill(NaN));
+      const subject = SUBJECT_OF_KIND[kind[position]!] === 'iteration' ? operand[position]! : costs.shapeOf[operand[position]!]!;
+      if (Number.isNaN(row[subject]!)) row[subject] = shareAt(position) * durationNs(input, device, position);
+      return row[subject]!;
+    },
   };
 };
 
-/** Ops of one device, kind, stage and shape (or adapter) take the same. */
-const keyOf = ({ programs, stages, shapes, adapters }: Plan, { shapeOf }: CostTables, device: number, position: number): number => {
-  const { kind, stage, operand } = programs[device]!;
-  const width = Math.max(shapes.length, adapters.length);
-  const isReduction = kind[position] === KIND.allReduceGradients || kind[position] === KIND.reduceScatterGradients || kind[position] === KIND.allReduceNorm;
-  const subject = isReduction ? operand[position]! : shapeOf[operand[position]!]!;
-  return (kind[position]! * stages.length + stage[position]!) * width + subject;
+/** Device at the other end of a transfer, or next in the ring of a collective. */
+const peerDeviceOf = ({ plan, neighbours, collectives }: OverlapInput, device: number, position: number): number => {
+  const { kind, stage } = plan.programs[device]!;
+  const peer = neighbourOf(neighbours, kind[position]!, stage[position]!);
+  if (peer !== null) return plan.stages[peer]!.device;
+  const { members, of } = collectives.communicators;
+  const ring = members[of(kind[position]!, stage[position]!)]!;
+  return ring[(ring.indexOf(device) + 1) % ring.length]!;
+};
+
+const durationNs = (input: OverlapInput, device: number, position: number): number => {
+  const { plan, costs, cluster, neighbours, collectives } = input;
+  const { kind, stage, operand } = plan.programs[device]!;
+  const peer = neighbourOf(neighbours, kind[position]!, stage[position]!);
+  if (peer !== null) {
+    const bytes = boundaryBytes(costs, stage[position]!, peer, operand[position]!);
+    const ends = [device, plan.stages[peer]!.device] as const;
+    const [from, to] = STREAM_OF_KIND[kind[position]!] === STREAM.send ? ends : ends.toReversed();
+    return undisturbedTransferNs(cluster, from, to, bytes);
+  }
+  const group = collectives.groups[collectives.communicators.of(kind[position]!, stage[position]!)]!;
+  const row = collectiveRow(costs, kind[position]!, stage[position]!, operand[position]!);
+  const size = { bytes: costs.collectiveBytes[row]!, calls: costs.collectiveCalls[row]! };
+  const { latencyNs, wireBytes } = collectiveTime(group, isAllReduce(kind[position]!), size);
+  return latencyNs + wireBytes / group.bytesPerNs;
 };
 
 /** The stage at the other end of a transfer; null for a collective. */
