@@ -58,7 +58,7 @@ const programOrder = ({ spans }: Trace): number[] => {
   const placeNs = (row: number): number => (isCompute(row) ? spans.endNs[row]! : spans.startNs[row]!);
   return Array.from({ length: spans.length }, (_, row) => row)
     .filter((row) => spans.stream[row] !== STREAM.host)
-    .sort((a, b) => placeNs(a) - placeNs(b) || Number(isCompute(b)) - Number(isCompute(a)) || a - b);
+    .sort((a, b) => placeNs(a) - placeNs(b) || a - b);
 };
 
 const costOf = ({ spans, plan }: Trace, { shapes }: Plan, timeOf: RowTimes): CostModel => {

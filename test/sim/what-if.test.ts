@@ -9,7 +9,7 @@ import { constantCluster, constantCost } from '../../sim/constant-cost.ts';
 import { repeatTrace } from '../../sim/repeat-trace.ts';
 import { whatIf, whatIfTrace, type WhatIf } from '../../sim/what-if.ts';
 import { requestOf, runSetting, type Setting } from '../core/explain/planned-run.ts';
-import { planOfSeed, planSeeds } from './random-plan.ts';
+import { devicesOf, planOfSeed, planSeeds } from './random-plan.ts';
 import { smallPlan, traceOf } from './small-plan.ts';
 
 const whatIfOf = (setting: Setting): readonly WhatIf[] => {
@@ -96,7 +96,7 @@ describe('a run repeated from its trace', () => {
     fc.assert(
       fc.property(planSeeds, fc.nat({ max: 9 }), fc.constantFrom(0, 30), (seed, forwardNs, transferNs) => {
         const cost = constantCost({ forwardNs, backwardNs: 9, stepNs: 2, transferNs });
-        const trace = traceOf(planOfSeed({ ...seed, arrivalNs: 0 }), cost, constantCluster(seed.deviceCount));
+        const trace = traceOf(planOfSeed({ ...seed, arrivalNs: 0 }), cost, constantCluster(devicesOf(seed)));
         const { plan, cost: own, cluster } = repeatTrace(trace).asItRan;
         expect(makespanNs(traceOf(plan, own, cluster))).toBe(makespanNs(trace));
       }),

@@ -6,7 +6,7 @@ import { formatOp } from '../../../core/plan/text.ts';
 import { makespanNs } from '../../../core/trace/metrics.ts';
 import type { Trace } from '../../../core/trace/trace.ts';
 import { constantCluster, constantCost } from '../../../sim/constant-cost.ts';
-import { planOfSeed, planSeeds } from '../../sim/random-plan.ts';
+import { devicesOf, planOfSeed, planSeeds } from '../../sim/random-plan.ts';
 import { traceOf } from '../../sim/small-plan.ts';
 import { spansArbitrary, traceOfLines, traceOfParts } from '../trace/traces.ts';
 import { runSetting } from './planned-run.ts';
@@ -44,7 +44,7 @@ describe('the critical path', () => {
     fc.assert(
       fc.property(planSeeds, fc.nat({ max: 9 }), fc.constantFrom(0, 40), (seed, transferNs, launchNs) => {
         const cost = constantCost({ forwardNs: 5, backwardNs: 9, stepNs: 2, transferNs, launchNs });
-        const trace = traceOf(planOfSeed(seed), cost, constantCluster(seed.deviceCount));
+        const trace = traceOf(planOfSeed(seed), cost, constantCluster(devicesOf(seed)));
         expectToCover(trace);
         const path = criticalPath(trace);
         expect(path.at(-1)!.endNs - path[0]!.startNs + path[0]!.waitNs).toBe(makespanNs(trace));

@@ -5,7 +5,7 @@ import { splitIdle } from '../../../core/explain/idle.ts';
 import { bubbleRatio, busyNs } from '../../../core/trace/metrics.ts';
 import type { Trace } from '../../../core/trace/trace.ts';
 import { constantCluster, constantCost } from '../../../sim/constant-cost.ts';
-import { planOfSeed, planSeeds } from '../../sim/random-plan.ts';
+import { devicesOf, planOfSeed, planSeeds } from '../../sim/random-plan.ts';
 import { smallPlan, traceOf } from '../../sim/small-plan.ts';
 import { spansArbitrary, traceOfLines, traceOfParts } from '../trace/traces.ts';
 import { only, runSetting } from './planned-run.ts';
@@ -182,7 +182,7 @@ describe('any trace', () => {
       fc.property(planSeeds, fc.nat({ max: 9 }), fc.nat({ max: 9 }), fc.constantFrom(0, 7, 40), fc.constantFrom('simulated', 'measured'), (seed, transferNs, latencyNs, launchNs, source) => {
         const cost = constantCost({ forwardNs: 5, backwardNs: 9, stepNs: 2, transferNs, launchNs, activationBytes: 3 });
         const varied = { ...cost, forward: (stage: number, shape: { parts: readonly { tokens: number }[] }) => ({ deviceNs: stage + shape.parts[0]!.tokens, launchNs }) };
-        const trace = { ...traceOf(planOfSeed(seed), varied, constantCluster(seed.deviceCount, { latencyNs })), source } as Trace;
+        const trace = { ...traceOf(planOfSeed(seed), varied, constantCluster(devicesOf(seed), { latencyNs })), source } as Trace;
         expectWhole(trace);
         const { windowNs, devices, total } = splitIdle(trace);
         const busy = busyNs(trace).reduce((sum, ns) => sum + ns, 0);
