@@ -1,15 +1,9 @@
-import type { Cluster, Gpu, Precision } from '../core/cluster/cluster.ts';
+import type { Gpu } from '../core/cluster/cluster.ts';
 import type { CollectiveCost, ComputeCost, CostModel, ResidentBytes } from '../core/cost-model.ts';
-import type { Adapter, Optimizer } from '../core/job.ts';
-import type { Model } from '../core/model/model.ts';
-import { shardOfModel } from '../core/model/shard.ts';
 import type { GradientCollectiveKind, MicrobatchCollectiveKind } from '../core/plan/op.ts';
 import { neighboursOf } from '../core/plan/pipelines.ts';
-import type { MicrobatchShape, StagePlacement } from '../core/plan/plan.ts';
-import { tabulateAffine } from '../core/work/affine-work.ts';
-import type { Kernel } from '../core/work/kernel.ts';
+import type { StagePlacement } from '../core/plan/plan.ts';
 import { gradientCollective, microbatchCollective, sharedWeightBytes } from '../core/work/collective.ts';
-import type { BaseWeights } from '../core/work/frozen-linear.ts';
 import {
   adapterRoundingBytes,
   adapterStateBytes,
@@ -19,34 +13,10 @@ import {
   temporaryBytes,
   transferBytes,
 } from '../core/work/memory.ts';
-import { shapeAsPacked } from '../core/work/packed-shape.ts';
-import { elementBytesOf, stageContents, type StageContent, type WorkSetting } from '../core/work/setting.ts';
+import { stageContents, type StageContent } from '../core/work/setting.ts';
 import { shardsOf, WHOLE, type Sharing } from '../core/work/sharing.ts';
-import { backwardWork, forwardWork, stepWork } from '../core/work/stage.ts';
-import { kernelsOf, type DeviceProfile } from './device-profile.ts';
-import { profileOf as defaultProfileOf } from './profiles/gpu-profiles.ts';
-import { createRoofline, kernelMeasures, rooflineCost } from './roofline.ts';
-import { featuresOf, WORK_FEATURES } from './work-features.ts';
-
-export interface AnalyticCostOptions {
-  readonly model: Model;
-  /** In plan order. */
-  readonly adapters: readonly Adapter[];
-  /** Beside each adapter; default: all AdamW. */
-  readonly optimizers?: readonly Optimizer[];
-  readonly precision: Precision;
-  /** Default `full`. */
-  readonly baseWeights?: BaseWeights;
-  readonly stages: readonly StagePlacement[];
-  /** Default: every pipeline has weights of its own. */
-  readonly sharing?: Sharing;
-  readonly cluster: Cluster;
-  /** Default `scores`, as the paper's code. */
-  readonly attention?: WorkSetting['attention'];
-  /** Default: the kernels that the device's profile is about. */
-  readonly elementwise?: WorkSetting['elementwise'];
-  readonly profileOf?: (gpu: Gpu) => DeviceProfile;
-}
+import { stepWork } from '../core/work/stage.ts';
+import { deviceTimes, once, type AnalyticCostOptions, type ByShape, type DeviceTimes } from './device-times.ts';
 
 /** Cost model that predicts an op's time from its work and its device's profile. */
 export const analyticCost = (options: AnalyticCostOptions): CostModel => {
@@ -72,8 +42,6 @@ export const analyticCost = (options: AnalyticCostOptions): CostModel => {
   };
 };
 
-type ByShape<T> = (shape: MicrobatchShape) => T;
-
 /** Everything about a stage, each shape's costs computed once. */
 interface StageCost {
   readonly forward: ByShape<ComputeCost>;
@@ -95,15 +63,15 @@ interface StageCost {
 
 /** Ranks have many stages with the same content on the same kind of device: those share what is computed of them. */
 const stageCosts = (options: AnalyticCostOptions): StageCost[] => {
-  const known = new Map<Gpu, Map<string, StageCost>>();
+  const known = new Map<Gpu, { readonly device: DeviceTimes; readonly stages: Map<string, StageCost> }>();
   const inOneCall = stagesInOneCall(options.stages);
   return stageContents(options.stages).map((content, stage) => {
     const { gpu } = options.cluster.devices[options.stages[stage]!.device]!;
-    const ofGpu = known.get(gpu) ?? new Map<string, StageCost>();
-    known.set(gpu, ofGpu);
+    const { device, stages } = known.get(gpu) ?? { device: deviceTimes(options, gpu), stages: new Map<string, StageCost>() };
+    known.set(gpu, { device, stages });
     const key = JSON.stringify([content, inOneCall[stage]]);
-    const cost = ofGpu.get(key) ?? stageCost(options, { content, gpu, passShare: 1 / inOneCall[stage]! });
-    ofGpu.set(key, cost);
+    const cost = stages.get(key) ?? stageCost(options.sharing ?? WHOLE, device, { content, passShare: 1 / inOneCall[stage]! });
+    stages.set(key, cost);
     return cost;
   });
 };
@@ -120,15 +88,6 @@ const stagesInOneCall = (stages: readonly StagePlacement[]): number[] => {
   });
 };
 
-const once = <T>(of: ByShape<T>): ByShape<T> => {
-  const known = new WeakMap<MicrobatchShape, { readonly value: T }>();
-  return (shape) => {
-    let found = known.get(shape);
-    if (found === undefined) known.set(shape, (found = { value: of(shape) }));
-    return found.value;
-  };
-};
-
 const onceEach = <T>(of: (adapter: number) => T): ((adapter: number) => T) => {
   const known: { readonly value: T }[] = [];
   return (adapter) => (known[adapter] ??= { value: of(adapter) }).value;
@@ -136,39 +95,28 @@ const onceEach = <T>(of: (adapter: number) => T): ((adapter: number) => T) => {
 
 interface StageFacts {
   readonly content: StageContent;
-  readonly gpu: Gpu;
   /** Of the time that a program takes around a pass. */
   readonly passShare: number;
 }
 
-const stageCost = (options: AnalyticCostOptions, { content, gpu, passShare }: StageFacts): StageCost => {
-  const { sharing = WHOLE } = options;
+const stageCost = (sharing: Sharing, { setting, profile, executed, pass, kernels }: DeviceTimes, { content, passShare }: StageFacts): StageCost => {
   const shards = shardsOf(sharing);
-  const profile = (options.profileOf ?? defaultProfileOf)(gpu);
-  const setting = settingOf(options, profile);
-  /** The shape as the kernels see it. */
-  const executed: (shape: MicrobatchShape) => MicrobatchShape = setting.elementwise === 'tfjs' ? shapeAsPacked : (shape) => shape;
-  const { measure, price } = timing(profile, gpu, { precision: options.precision, attention: setting.attention });
-  const timed = (work: typeof forwardWork): ByShape<ComputeCost> => {
-    const table = tabulateAffine((shape) => measure(work(setting, content, shape)));
-    return once((shape) => price(table(executed(shape))));
-  };
   const perPassNs = profile.kind === 'roofline' ? passShare * profile.perPassNs.value : 0;
-  const called = (pass: ByShape<ComputeCost>): ByShape<ComputeCost> =>
+  const called = (time: ByShape<ComputeCost>): ByShape<ComputeCost> =>
     once((shape) => {
-      const cost = pass(shape);
+      const cost = time(shape);
       return { ...cost, deviceNs: cost.deviceNs + perPassNs };
     });
   const collective = (kind: MicrobatchCollectiveKind): ByShape<CollectiveCost> =>
     once((shape) => microbatchCollective(setting, content, { sharing, kind, shape }));
   const heldBytes = sharedWeightBytes(setting, content, sharing) / shards;
   return {
-    forward: called(timed(forwardWork)),
-    backward: called(timed(backwardWork)),
+    forward: called(pass('forward', content)),
+    backward: called(pass('backward', content)),
     // The second half of a backward belongs to the call of the first.
-    backwardInput: called(timed((...work) => backwardWork(...work, 'input'))),
-    backwardWeight: timed((...work) => backwardWork(...work, 'weight')),
-    step: onceEach((adapter) => price(measure(stepWork(setting, content, adapter, shards)))),
+    backwardInput: called(pass('backwardInput', content)),
+    backwardWeight: pass('backwardWeight', content),
+    step: onceEach((adapter) => kernels(stepWork(setting, content, adapter, shards))),
     collective: {
       allGatherForward: collective('allGatherForward'),
       allGatherBackward: collective('allGatherBackward'),
@@ -188,40 +136,5 @@ const stageCost = (options: AnalyticCostOptions, { content, gpu, passShare }: St
     adapterRounding: onceEach((adapter) => (shards > 1 ? 0 : adapterRoundingBytes(setting, content, adapter))),
     gatheredBytes: (shards - 1) * heldBytes,
     resident: { baseWeights: heldBytes, context: profile.contextBytes.value, quantization: quantizationBytes(setting, content) },
-  };
-};
-
-/** What work on a device of this profile depends on. */
-export const settingOf = (options: AnalyticCostOptions, profile: DeviceProfile): WorkSetting => {
-  const own = {
-    model: options.sharing?.kind === 'tensor' ? shardOfModel(options.model, options.sharing.ranks) : options.model,
-    adapters: options.adapters,
-    ...(options.optimizers === undefined ? {} : { optimizers: options.optimizers }),
-    elementBytes: elementBytesOf(options.precision),
-  };
-  // Our executor has kernels of its own.
-  if (kernelsOf(profile) === 'tfjs') return { ...own, attention: 'scores', elementwise: 'tfjs' };
-  const { baseWeights = 'full', attention = 'scores', elementwise = kernelsOf(profile) } = options;
-  return { ...own, baseWeights, attention, elementwise };
-};
-
-/** Two steps from kernels to time: numbers that are affine in the shape, and what they cost together. */
-interface Timing {
-  readonly measure: (kernels: readonly Kernel[]) => number[];
-  readonly price: (measures: ArrayLike<number>) => ComputeCost;
-}
-
-const timing = (profile: DeviceProfile, gpu: Gpu, mode: Parameters<typeof createRoofline>[2]): Timing => {
-  if (profile.kind === 'roofline') {
-    const roofline = createRoofline(profile, gpu, mode);
-    return {
-      measure: kernelMeasures,
-      price: (measures) => rooflineCost(roofline, measures),
-    };
-  }
-  const nsPer = WORK_FEATURES.map((feature) => profile.nsPer[feature].value);
-  return {
-    measure: (kernels) => [featuresOf(kernels).reduce((ns, amount, index) => ns + amount * nsPer[index]!, 0)],
-    price: (ns) => ({ deviceNs: ns[0]!, launchNs: 0 }),
   };
 };

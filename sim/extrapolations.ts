@@ -3,7 +3,7 @@ import type { MicrobatchShape } from '../core/plan/plan.ts';
 import { shapeSize, stageContents } from '../core/work/setting.ts';
 import { forwardWork } from '../core/work/stage.ts';
 import type { Gemm } from '../core/work/kernel.ts';
-import { settingOf, type AnalyticCostOptions } from './analytic-cost.ts';
+import { settingOf, type AnalyticCostOptions } from './device-times.ts';
 import type { RooflineProfile } from './device-profile.ts';
 import { gemmRows, type GemmTable } from './kernel-tables.ts';
 import { profileOf as defaultProfileOf } from './profiles/gpu-profiles.ts';

@@ -45,19 +45,26 @@ const FORMS: Readonly<Record<number, ElementwiseForm>> = { 4: 'plain', 5: 'norm'
 const WIDTH = 6;
 
 /** Numbers of every kernel, flat, each affine in the shape: what prices them is a function of these alone. */
-export const kernelMeasures = (kernels: readonly Kernel[]): number[] =>
-  kernels.flatMap((kernel): number[] => {
+export const kernelMeasures = (kernels: readonly Kernel[]): number[] => {
+  const measures: number[] = [];
+  for (const kernel of kernels) {
     switch (kernel.kind) {
       case 'gemm':
-        return [kernel.arithmetic === 'int8' ? CODE.int8 : CODE[kernel.weight], kernel.m, kernel.n, kernel.k, kernel.bytes, kernel.count];
+        measures.push(kernel.arithmetic === 'int8' ? CODE.int8 : CODE[kernel.weight], kernel.m, kernel.n, kernel.k, kernel.bytes, kernel.count);
+        break;
       case 'attention':
-        return [CODE.attention, kernel.flops, 0, 0, kernel.bytes, kernel.count];
+        measures.push(CODE.attention, kernel.flops, 0, 0, kernel.bytes, kernel.count);
+        break;
       case 'elementwise':
-        return [CODE[kernel.form], 0, 0, 0, kernel.bytes, kernel.count];
+        measures.push(CODE[kernel.form], 0, 0, 0, kernel.bytes, kernel.count);
+        break;
       case 'random':
-        return [CODE.plain, 0, 0, 0, 0, kernel.count];
+        measures.push(CODE.plain, 0, 0, 0, 0, kernel.count);
+        break;
     }
-  });
+  }
+  return measures;
+};
 
 /** Time of the kernels one after the other on the device, beside their launches on the host. */
 export const rooflineCost = (roofline: Roofline, measures: ArrayLike<number>): ComputeCost => {

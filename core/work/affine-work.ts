@@ -8,15 +8,19 @@ import type { MicrobatchShape, ShapePart } from '../plan/plan.ts';
 type Describe = (shape: MicrobatchShape) => readonly number[];
 
 const SIZES = ['rows', 'tokens', 'squaredTokens', 'targets'] as const;
+type Size = (typeof SIZES)[number];
 
-/** `describe`, evaluated through coefficients; exact up to rounding if `describe` is affine in the sizes of the parts. */
-export const tabulateAffine = (describe: Describe): ((shape: MicrobatchShape) => Float64Array) => {
+/**
+ * `describe`, evaluated through coefficients; exact up to rounding if `describe` is affine in the sizes of the parts, and
+ * does not depend on those that are not `varying`.
+ */
+export const tabulateAffine = (describe: Describe, varying: readonly Size[] = SIZES): ((shape: MicrobatchShape) => Float64Array) => {
   const tables = new Map<string, AffineTable>();
   return (shape) => {
     const key = keyOf(shape);
     let table = tables.get(key);
-    if (table === undefined) tables.set(key, (table = createTable(describe, shape)));
-    return evaluate(table, shape);
+    if (table === undefined) tables.set(key, (table = createTable(describe, varying, shape)));
+    return evaluate(table, varying, shape);
   };
 };
 
@@ -32,27 +36,35 @@ const keyOf = ({ parts }: MicrobatchShape): string => {
   return key;
 };
 
-const createTable = (describe: Describe, { parts }: MicrobatchShape): AffineTable => {
+const createTable = (describe: Describe, varying: readonly Size[], { parts }: MicrobatchShape): AffineTable => {
   const empty = parts.map(({ adapter }): Required<ShapePart> => ({ adapter, rows: 0, tokens: 0, squaredTokens: 0, targets: 0 }));
   const constant = Float64Array.from(describe({ parts: empty }));
   const slopes = empty.flatMap((part, index) =>
-    SIZES.map((size) => {
-      const probe = describe({ parts: empty.with(index, { ...part, [size]: 1 }) });
-      const slope = Float64Array.from(probe, (value, output) => value - constant[output]!);
-      return slope.some((value) => value !== 0) ? slope : null;
-    }),
+    varying.map((size) => differenceOf(describe({ parts: empty.with(index, { ...part, [size]: 1 }) }), constant)),
   );
   return { constant, slopes };
 };
 
-const evaluate = ({ constant, slopes }: AffineTable, { parts }: MicrobatchShape): Float64Array => {
+/** What is above a constant; null where nothing is. */
+const differenceOf = (values: readonly number[], constant: Float64Array): Float64Array | null => {
+  const slope = new Float64Array(constant.length);
+  let differs = false;
+  for (let output = 0; output < slope.length; output++) {
+    slope[output] = values[output]! - constant[output]!;
+    if (slope[output] !== 0) differs = true;
+  }
+  return differs ? slope : null;
+};
+
+const evaluate = ({ constant, slopes }: AffineTable, varying: readonly Size[], { parts }: MicrobatchShape): Float64Array => {
   const values = constant.slice();
   let slope = 0;
-  for (const { rows, tokens, squaredTokens, targets } of parts) {
-    for (const size of [rows, tokens, squaredTokens, targets ?? tokens]) {
+  for (const part of parts) {
+    for (const size of varying) {
       const factors = slopes[slope++] ?? null;
       if (factors === null) continue;
-      for (let output = 0; output < values.length; output++) values[output]! += factors[output]! * size;
+      const amount = part[size] ?? part.tokens;
+      for (let output = 0; output < values.length; output++) values[output]! += factors[output]! * amount;
     }
   }
   return values;

@@ -85,7 +85,7 @@ export const countLaunches = (kernels: readonly Kernel[]): number => sum(kernels
 
 /** The same kernels executed `times` times. */
 export const repeatKernels = (kernels: readonly Kernel[], times: number): Kernel[] =>
-  kernels.map((kernel) => repeatKernel(kernel, times));
+  times === 0 ? [] : kernels.map((kernel) => repeatKernel(kernel, times));
 
 const repeatKernel = (kernel: Kernel, times: number): Kernel => {
   switch (kernel.kind) {

@@ -3,6 +3,7 @@ import { benchEfficiency } from './efficiency.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
 import { benchIdleCauses } from './idle-causes.ts';
 import { benchIsolation } from './isolation.ts';
+import { benchManyPlans } from './many-plans.ts';
 import { benchPage } from './page.ts';
 import { benchParity } from './parity.ts';
 import { benchPlanMemory } from './plan-memory.ts';
@@ -15,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   bubbles: benchBubbles,
   unequal: benchUnequalLengths,
   simulator: benchSimulatorSpeed,
+  plans: benchManyPlans,
   'plan-memory': benchPlanMemory,
   isolation: benchIsolation,
   parity: benchParity,

@@ -3,7 +3,8 @@ import type { Cluster } from '../../core/cluster/cluster.ts';
 import { GPU_PRESETS } from '../../core/cluster/gpus.ts';
 import { adapterTotalBytes, activationTotalBytes, residentBytesOf, type CostModel } from '../../core/cost-model.ts';
 import type { MicrobatchShape, StagePlacement } from '../../core/plan/plan.ts';
-import { analyticCost, type AnalyticCostOptions } from '../../sim/analytic-cost.ts';
+import { analyticCost } from '../../sim/analytic-cost.ts';
+import type { AnalyticCostOptions } from '../../sim/device-times.ts';
 import type { Figure, RooflineProfile } from '../../sim/device-profile.ts';
 
 const clusterOf = (preset: string): Cluster => ({

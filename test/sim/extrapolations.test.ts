@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MODEL_PRESETS } from '../../core/model/presets.ts';
 import { GPU_PRESETS } from '../../core/cluster/gpus.ts';
-import type { AnalyticCostOptions } from '../../sim/analytic-cost.ts';
+import type { AnalyticCostOptions } from '../../sim/device-times.ts';
 import { findExtrapolations } from '../../sim/extrapolations.ts';
 import { PAPER_ADAPTER, rowsOf } from '../core/work/settings.ts';
 
