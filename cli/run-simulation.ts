@@ -23,7 +23,7 @@ export const runSimulation = (plan: Plan, cost: CostModel, cluster: Cluster): E.
   const trace = simulate(plan, cost, cluster);
   if (E.isLeft(trace)) return E.left({ kind: 'deadlock', message: formatDeadlock(trace.left) });
   const wallSeconds = (performance.now() - started) / 1000;
-  const reserved = cluster.devices.map(({ gpu }, device) => reservedBytes(plan, cost, device, gpu.memoryBytes));
+  const reserved = plan.devices.map((_, device) => reservedBytes(plan, cost, device, cluster.devices[device]!.gpu.memoryBytes));
   return E.right({ trace: trace.right, summary: summarize(trace.right, reserved), wallSeconds });
 };
 

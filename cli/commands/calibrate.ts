@@ -8,6 +8,7 @@ import { changeExperiment } from '../../exec/run/change-experiment.ts';
 import type { TrainJob } from '../../exec/run/train-job.ts';
 import { openExperiment, type OpenExperiment } from '../../exec/run/open-experiment.ts';
 import { trainExperiment } from '../../exec/run/train-experiment.ts';
+import { checkTrainable } from '../../exec/run/trainable-schedule.ts';
 import { calibrate, type Calibration } from '../../sim/calibrate.ts';
 import type { MeasuredRun } from '../../sim/measured-ops.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
@@ -47,6 +48,8 @@ const measure = ({ experiment, trainJobs, files }: OpenExperiment, path: string,
   if (experiment.modelSource.kind === 'preset' || trainJobs === null) {
     return TE.left(badInput(path, [problem('', 'calibration needs a model folder and rows in files for every job')]));
   }
+  const [untrainable, ...others] = checkTrainable(experiment.schedule);
+  if (untrainable !== undefined) return TE.left(badInput(path, [untrainable, ...others]));
   const modelFolder = experiment.modelSource.path;
   const { model, precision, jobs } = experiment;
   return pipe(

@@ -13,6 +13,7 @@ import type { BrokenJob } from '../../exec/data/job-rows.ts';
 import { formatFile, type FileProblems } from '../../exec/exec-error.ts';
 import { checkModel } from '../../exec/run/check-model.ts';
 import { iterationsDone, type JobProgress } from '../../exec/run/job-records.ts';
+import { checkTrainable } from '../../exec/run/trainable-schedule.ts';
 import { planRemainder, readProgress, trainExperiment, type TrainableExperiment } from '../../exec/run/train-experiment.ts';
 import type { AdapterResult, TrainResult } from '../../exec/run/train-options.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
@@ -91,6 +92,8 @@ const openTrainable = (path: string, flags: TrainFlags): TE.TaskEither<Failure, 
         const expected = 'training needs a model folder and rows in files for every job; `mlora simulate` does without';
         return E.left(badInput(path, [problem('', expected)]));
       }
+      const [untrainable, ...others] = checkTrainable(experiment.schedule);
+      if (untrainable !== undefined) return E.left(badInput(path, [untrainable, ...others]));
       const modelFolder = experiment.modelSource.path;
       return pipe(
         planExperiment(experiment, options),

@@ -4,6 +4,7 @@
  */
 import type { CostModel } from '../cost-model.ts';
 import { createProgramBuilder, type ProgramBuilder } from './builders.ts';
+import { KIND } from './op.ts';
 import type { Plan } from './plan.ts';
 import { readyNsOf, runOp, startReplay, type Replay } from './replay.ts';
 
@@ -57,7 +58,10 @@ const firstToStart = (replay: Replay, deviceOf: readonly number[], freeNs: reado
   return first;
 };
 
-const append = (builder: ProgramBuilder, { programs }: Plan, device: number, position: number): void => {
+/** A stage without layers has no gradients: its part in their norm is that of the stage whose device it shares. */
+const append = (builder: ProgramBuilder, { programs, stages }: Plan, device: number, position: number): void => {
   const { kind, stage, operand, iteration } = programs[device]!;
+  const { firstLayer, endLayer } = stages[stage[position]!]!;
+  if (kind[position] === KIND.allReduceNorm && firstLayer === endLayer) return;
   builder.push(kind[position]!, stage[position]!, operand[position]!, iteration[position]!);
 };

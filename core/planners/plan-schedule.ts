@@ -24,7 +24,7 @@ import { extendLorapp, isComplete } from './lorapp.ts';
 import { startLorapp, type LorappProblem } from './lorapp-state.ts';
 import type { PlanError } from './plan-error.ts';
 import { createPlanWriter } from './plan-writer.ts';
-import { planRanks, writeAlone, writeDataParallel, writeSharded, writeTensorParallel, type WriteRankPass } from './ranks.ts';
+import { ALONE, DATA_PARALLEL, planRanks, sharded, TENSOR_PARALLEL, type RankStyle } from './ranks.ts';
 
 /** What a plan is made from. */
 export interface PlanRequest {
@@ -82,13 +82,13 @@ const planCompute = (request: PlanRequest, transferNs: TransferNs): Plan => {
       return planLorapp(request, problem) ?? planLorapp(request, ignoreMemory(problem))!;
     }
     case 'single':
-      return planOnRanks(request, schedule.groups, writeAlone);
+      return planOnRanks(request, schedule.groups, ALONE);
     case 'data-parallel':
-      return planOnRanks(request, schedule.groups, writeDataParallel);
+      return planOnRanks(request, schedule.groups, DATA_PARALLEL);
     case 'fsdp':
-      return planOnRanks(request, schedule.groups, writeSharded(schedule));
+      return planOnRanks(request, schedule.groups, sharded(schedule));
     case 'tensor-parallel':
-      return planOnRanks(request, schedule.groups, writeTensorParallel);
+      return planOnRanks(request, schedule.groups, TENSOR_PARALLEL);
     case 'instances': {
       const { workload, stages, cost, cluster } = request;
       return planInstances({ workload, devices: deviceNames(request), stages, stagesOfInstance: pipelineStages(schedule, cluster.devices.length), cost, transferNs });
@@ -115,7 +115,7 @@ const planPipeline = (request: PlanRequest, plan: PlanBarrier, transferNs: Trans
 };
 
 /** Ranks take the first devices of the cluster, as many as there are pipelines in the placement. */
-const planOnRanks = (request: PlanRequest, groups: 'auto' | number, writePass: WriteRankPass): Plan => {
+const planOnRanks = (request: PlanRequest, groups: 'auto' | number, style: RankStyle): Plan => {
   const { workload, schedule, stages } = request;
   const devices = deviceNames(request).slice(0, 1 + Math.max(...stages.map(({ device }) => device)));
   return planRanks({
@@ -125,7 +125,7 @@ const planOnRanks = (request: PlanRequest, groups: 'auto' | number, writePass: W
     stages,
     groups: groupsInTurn(workload, groups),
     sharesRows: schedule.type === 'data-parallel' || schedule.type === 'fsdp',
-    writePass,
+    style,
   });
 };
 

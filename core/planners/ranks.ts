@@ -22,7 +22,11 @@ export interface RankPass {
 }
 
 /** Writes the passes of one microbatch, with the collectives around them. */
-export type WriteRankPass = (pass: RankPass) => void;
+export interface RankStyle {
+  /** `compute` writes a stage's forward, of rows to train on or to evaluate. */
+  readonly forward: (pass: RankPass, compute: (stage: number) => void) => void;
+  readonly backward: (pass: RankPass) => void;
+}
 
 export interface RankPlan {
   readonly schedule: string;
@@ -33,7 +37,7 @@ export interface RankPlan {
   readonly groups: readonly Group[];
   /** Whether ranks share the microbatches of a round, or all take every one. */
   readonly sharesRows: boolean;
-  readonly writePass: WriteRankPass;
+  readonly style: RankStyle;
 }
 
 export const planRanks = (request: RankPlan): Plan => {
@@ -41,57 +45,72 @@ export const planRanks = (request: RankPlan): Plan => {
   const writer = createPlanWriter(workload, devices, stages);
   for (const [group, adapters] of groups.entries()) {
     for (let turns = nextTurns(workload, adapters, null); turns.length > 0; turns = nextTurns(workload, adapters, turns)) {
-      writeRound(request, writer, group, turns);
+      for (const rank of devices.keys()) writeRound(request, writer, { group, turns, rank });
     }
   }
   return writer.build(request.schedule);
 };
 
-const writeRound = (request: RankPlan, writer: PlanWriter, group: number, turns: readonly Turn[]): void => {
-  const { workload, devices, stages, sharesRows, writePass } = request;
-  const ranks = devices.length;
+interface RankRound {
+  readonly group: number;
+  readonly turns: readonly Turn[];
+  readonly rank: number;
+}
+
+/** Training microbatches forward and backward, held-out ones forward, all of them on every rank, then steps. */
+const writeRound = (request: RankPlan, writer: PlanWriter, { group, turns, rank }: RankRound): void => {
+  const { workload, devices, sharesRows, style } = request;
   const pieces = Math.max(...turns.map(({ adapter }) => workload.adapters[adapter]!.microbatches));
-  const stagesOfRank = stages.length / ranks;
-  for (let rank = 0; rank < ranks; rank++) {
-    const own = Array.from({ length: stagesOfRank }, (_, unit) => rank * stagesOfRank + unit);
-    const [first, apart] = sharesRows ? [rank, ranks] : [0, 1];
-    for (let index = first; index < pieces; index += apart) {
-      const microbatch = writer.addMicrobatch(group, turns, index, rank);
-      writePass({ writer, stages: own, microbatch, turns, isLast: index + apart >= pieces });
-    }
-    for (const stage of own) writer.step(stage, turns);
+  const unitCount = request.stages.length / devices.length;
+  const stages = Array.from({ length: unitCount }, (_, unit) => rank * unitCount + unit);
+  const [first, apart] = sharesRows ? [rank, devices.length] : [0, 1];
+  for (let index = first; index < pieces; index += apart) {
+    const microbatch = writer.addMicrobatch(group, turns, index, rank);
+    const pass = { writer, stages, microbatch, turns, isLast: index + apart >= pieces };
+    style.forward(pass, (stage) => writer.forward(stage, microbatch, turns));
+    style.backward(pass);
   }
+  for (const turn of turns) {
+    for (const microbatch of writer.addEvaluation(group, turn, rank)) {
+      style.forward({ writer, stages, microbatch, turns, isLast: false }, (stage) => writer.evaluate(stage, microbatch));
+    }
+  }
+  for (const stage of stages) writer.step(stage, turns);
 };
 
-const forwards = ({ writer, stages, microbatch, turns }: RankPass): void => {
-  for (const stage of stages) writer.forward(stage, microbatch, turns);
-};
+const forwards: RankStyle['forward'] = ({ stages }, compute) => stages.forEach(compute);
 
 /** One device, as PEFT on one GPU. */
-export const writeAlone: WriteRankPass = (pass) => {
-  forwards(pass);
-  for (const stage of pass.stages.toReversed()) pass.writer.backward(stage, pass.microbatch);
+export const ALONE: RankStyle = {
+  forward: forwards,
+  backward: ({ writer, stages, microbatch }) => stages.toReversed().forEach((stage) => writer.backward(stage, microbatch)),
 };
 
 /** A bucket's gradients are summed while the buckets before it are computed (Li et al. 2020, section 3.2.3). */
-export const writeDataParallel: WriteRankPass = (pass) => {
-  forwards(pass);
-  for (const stage of pass.stages.toReversed()) {
-    pass.writer.backward(stage, pass.microbatch);
-    if (pass.isLast) pass.writer.reduce('allReduceGradients', stage, pass.turns);
-  }
+export const DATA_PARALLEL: RankStyle = {
+  forward: forwards,
+  backward: ({ writer, stages, microbatch, turns, isLast }) => {
+    for (const stage of stages.toReversed()) {
+      writer.backward(stage, microbatch);
+      if (isLast) writer.reduce('allReduceGradients', stage, turns);
+    }
+  },
 };
 
 /** Partial results of a layer are summed before the next layer, or the one before it, goes on (Shoeybi et al. 2019). */
-export const writeTensorParallel: WriteRankPass = ({ writer, stages, microbatch, turns }) => {
-  for (const stage of stages) {
-    writer.forward(stage, microbatch, turns);
-    writer.collective('allReduceForward', stage, microbatch);
-  }
-  for (const stage of stages.toReversed()) {
-    writer.backward(stage, microbatch);
-    writer.collective('allReduceBackward', stage, microbatch);
-  }
+export const TENSOR_PARALLEL: RankStyle = {
+  forward: ({ writer, stages, microbatch }, compute) => {
+    for (const stage of stages) {
+      compute(stage);
+      writer.collective('allReduceForward', stage, microbatch);
+    }
+  },
+  backward: ({ writer, stages, microbatch }) => {
+    for (const stage of stages.toReversed()) {
+      writer.backward(stage, microbatch);
+      writer.collective('allReduceBackward', stage, microbatch);
+    }
+  },
 };
 
 export interface ShardedOptions {
@@ -103,30 +122,28 @@ export interface ShardedOptions {
  * A unit's weights are gathered before its passes and given back behind them. With prefetch the next unit's gather
  * stands before a pass, so that it goes on beside it, and two units are there at a time (Zhao et al. 2023, section 3.3).
  */
-export const writeSharded =
-  ({ prefetch, reshard }: ShardedOptions): WriteRankPass =>
-  ({ writer, stages, microbatch, turns, isLast }) => {
-    const visit = (order: readonly number[], gather: (stage: number) => void, compute: (stage: number) => void): void => {
-      for (const [position, stage] of order.entries()) {
-        if (!prefetch || position === 0) gather(stage);
-        const next = order[position + 1];
-        if (prefetch && next !== undefined) gather(next);
-        compute(stage);
-      }
-    };
-    visit(
-      stages,
-      (stage) => writer.collective('allGatherForward', stage, microbatch),
-      (stage) => writer.forward(stage, microbatch, turns),
-    );
-    visit(
-      stages.toReversed(),
-      (stage) => {
-        if (reshard) writer.collective('allGatherBackward', stage, microbatch);
-      },
-      (stage) => {
-        writer.backward(stage, microbatch);
-        if (isLast) writer.reduce('reduceScatterGradients', stage, turns);
-      },
-    );
+export const sharded = ({ prefetch, reshard }: ShardedOptions): RankStyle => {
+  const visit = (order: readonly number[], gather: (stage: number) => void, compute: (stage: number) => void): void => {
+    for (const [position, stage] of order.entries()) {
+      if (!prefetch || position === 0) gather(stage);
+      const next = order[position + 1];
+      if (prefetch && next !== undefined) gather(next);
+      compute(stage);
+    }
   };
+  return {
+    forward: ({ writer, stages, microbatch }, compute) =>
+      visit(stages, (stage) => writer.collective('allGatherForward', stage, microbatch), compute),
+    backward: ({ writer, stages, microbatch, turns, isLast }) =>
+      visit(
+        stages.toReversed(),
+        (stage) => {
+          if (reshard) writer.collective('allGatherBackward', stage, microbatch);
+        },
+        (stage) => {
+          writer.backward(stage, microbatch);
+          if (isLast) writer.reduce('reduceScatterGradients', stage, turns);
+        },
+      ),
+  };
+};

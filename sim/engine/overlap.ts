@@ -5,7 +5,7 @@
  * longer; of the three communication streams the dearest counts.
  *
  * Prices follow from the program and the undisturbed durations, not from what happens to coincide in a run: then faster
- * links and devices never make a program slower (docs/decisions/0007).
+ * links and devices never make a program slower (docs/decisions/0011).
  */
 import type { Cluster, LinkTechnology } from '../../core/cluster/cluster.ts';
 import { collectiveTime } from '../../core/cluster/collective-algorithm.ts';

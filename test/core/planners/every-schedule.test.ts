@@ -41,6 +41,22 @@ describe('every schedule', () => {
     }
   });
 
+  it('evaluates held-out rows with the weights they are for, and may clip', () => {
+    for (const schedule of schedulesOf(2)) {
+      const plan = planned({
+        schedule,
+        devices: 2,
+        adapters: 2,
+        iterations: 3,
+        clips: () => true,
+        evaluation: () => ({ every: 2, parts: [{ rows: 1, tokens: 1, squaredTokens: 1 }] }),
+      });
+      expect([nameOf(schedule), ...validate(plan).slice(0, 2)]).toEqual([nameOf(schedule)]);
+      expect([...plan.microbatches.forwardOnly]).toContain(1);
+      run(plan);
+    }
+  });
+
   it('makes the same plan twice', () => {
     for (const schedule of schedulesOf(3)) {
       const make = () => formatPlan(planned({ schedule, devices: 3, adapters: 2, iterations: 2 }));
