@@ -5,7 +5,7 @@ import { CHARTS } from './charts.ts';
 describe('charts in a grid', () => {
   test('stand beside each other, and rows below the tallest chart of the row above', () => {
     const svg = chartGridSvg(CHARTS, { columns: 2 });
-    const [width, height] = svg.match(/width="(\d+)" height="(\d+)"/)!.slice(1).map(Number) as [number, number];
+    const [width, height] = /width="(\d+)" height="(\d+)"/.exec(svg)!.slice(1).map(Number) as [number, number];
     expect(width).toBe(2 * 300 + 32 + 32);
     const rows = new Set([...svg.matchAll(/translate\(332,(\d+)\)/g)].map(([, y]) => Number(y)));
     expect(rows.size).toBe(2);
