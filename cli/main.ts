@@ -8,6 +8,7 @@ import { explainCommand, type ExplainFlags } from './commands/explain.ts';
 import { generateCommand, type GenerateFlags } from './commands/generate.ts';
 import { mergeCommand, type MergeFlags } from './commands/merge.ts';
 import { planCommand, type PlanFlags } from './commands/plan.ts';
+import { reproduceCommand, type ReproduceFlags } from './commands/reproduce.ts';
 import { simulateCommand, type SimulateFlags } from './commands/simulate.ts';
 import { sweepCommand, type SweepFlags } from './commands/sweep.ts';
 import { trainCommand, type TrainFlags } from './commands/train.ts';
@@ -108,6 +109,13 @@ program
   .option('--out <folder>', 'folder for results and pictures; default: runs/ and the name of the file')
   .option('--threads <n>', 'worker threads; default: all cores', numberArgument(1, true))
   .action((path: string, flags: SweepFlags) => runMain(sweepCommand(path, flags)));
+
+program
+  .command('reproduce')
+  .description("make the figures of the mLoRA paper's evaluation, our values beside the paper's")
+  .argument('[figure...]', 'numbers of figures, 7 to 16; default: all')
+  .option('--out <folder>', 'folder for CSV, SVG and report; default: experiments/reproduction/results, or runs/reproduce for some figures')
+  .action((names: string[], flags: ReproduceFlags) => runMain(reproduceCommand(names, flags)));
 
 program
   .command('merge')

@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 import { basename, extname, join } from 'node:path';
-import { Presets, SingleBar } from 'cli-progress';
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
@@ -15,6 +14,7 @@ import { sweepCharts } from '../../experiments/sweep/sweep-charts.ts';
 import { formatSweep, sweepCsv } from '../../experiments/sweep/sweep-table.ts';
 import { choiceText, type Sweep, type SweepPoint, type SweepRow } from '../../experiments/sweep/sweep.ts';
 import { openWorkerPool } from '../../experiments/sweep/worker-pool.ts';
+import { createCountedProgress } from '../counted-progress.ts';
 import { badFiles, badInput, type Failure } from '../failure.ts';
 import { provenance } from '../provenance.ts';
 import { prepareFolder, writeResults } from '../write-results.ts';
@@ -75,7 +75,7 @@ const run = async ({ sweep, points, journal }: OpenSweep, { threads = availableP
     abort.abort();
   });
   const pool = openWorkerPool(threads, abort.signal);
-  const progress = createProgress();
+  const progress = createCountedProgress('points');
   try {
     const failed = await runPoints(points, {
       journal,
@@ -90,32 +90,6 @@ const run = async ({ sweep, points, journal }: OpenSweep, { threads = availableP
     stopListening();
     await pool.close();
   }
-};
-
-interface Progress {
-  readonly show: (done: number, total: number) => void;
-  readonly stop: () => void;
-}
-
-/** A bar on a terminal; ten lines elsewhere. */
-const createProgress = (): Progress => {
-  if (!process.stderr.isTTY) {
-    return {
-      show: (done, total) => {
-        const isTenth = Math.floor((10 * done) / total) > Math.floor((10 * (done - 1)) / total);
-        if (isTenth) process.stderr.write(`${done} of ${total} points\n`);
-      },
-      stop: () => undefined,
-    };
-  }
-  const bar = new SingleBar({ format: '{bar} {value}/{total} points, {eta} s left', hideCursor: true }, Presets.rect);
-  return {
-    show: (done, total) => {
-      if (!bar.isActive) bar.start(total, 0);
-      bar.update(done);
-    },
-    stop: () => bar.stop(),
-  };
 };
 
 const rowsOf = ({ points, journal }: OpenSweep): SweepRow[] => points.map((point) => ({ point, result: journal.known.get(point.id) ?? null }));

@@ -29,7 +29,7 @@ const lines = (evaluated: EvaluatedPanel, number: number): Chart =>
     series: evaluated.series.map(({ series, points }) => ({
       name: series.name,
       points: points.map((point) => [Number(point.x), oursOf(point)] as const),
-      reference: points.map((point) => [Number(point.x), paperOf(point)] as const),
+      ...(series.paper === null ? {} : { reference: points.map((point) => [Number(point.x), paperOf(point)] as const) }),
     })),
     referenceName: referenceName(number),
   });

@@ -26,28 +26,34 @@ export interface PaperRun {
   readonly loss?: 'head' | 'tail';
   /** Default: the fitted number. */
   readonly microbatches?: number;
+  /** Default fp32. */
+  readonly precision?: 'fp16';
   readonly transfers?: RunSettings['transfers'];
 }
 
-/** Iterations of each adapter in the shorter of two runs whose difference is the steady state. */
-const ITERATIONS = 12;
+/** Iterations of each adapter in the shorter of two runs whose difference is the steady state; one at a time it comes at once. */
+const ITERATIONS = { together: 12, oneAtATime: 2 } as const;
 const TARGETS = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
-
-const isQuantised = ({ model, gpus }: PaperRun): boolean => model === '70B' || gpus === 1;
 
 /** Pipelines send through the host; collectives take NCCL's way, whose bandwidth the cluster preset has. */
 const isPipeline = ({ system }: PaperRun): boolean => system === 'lorapp' || system === '1f1b';
 
-const clusterOf = (run: PaperRun, { pipelineGigabytesPerSecond, networkMegabytesPerSecond }: PaperConstants) => {
+/** 70B and single GPUs; FSDP's flat parameters and Megatron's shards are floating point, so 70B stays in fp32 there. */
+const isQuantised = (run: PaperRun): boolean => (run.model === '70B' && isPipeline(run)) || run.gpus === 1;
+
+/** Adapters one after another take equal steps: one stands for all. */
+const isSequential = ({ system }: PaperRun): boolean => system !== 'lorapp' && system !== 'batchLora';
+
+const clusterOf = (run: PaperRun, constants: PaperConstants) => {
   if (run.gpu === '3090') {
     const machine = { gpu: 'RTX 3090', interconnect: { type: 'pcie', bandwidth: '31 GB/s', latency: '14.1 us' } };
     return {
       name: `${run.gpus} machines, one RTX 3090 each`,
       machines: Array.from({ length: run.gpus }, (_, index) => ({ name: `machine${index}`, ...machine })),
-      network: { bandwidth: `${networkMegabytesPerSecond} MB/s`, latency: '50 us' },
+      network: { bandwidth: `${constants.networkMegabytesPerSecond} MB/s`, latency: '50 us' },
     };
   }
-  const bandwidth = isPipeline(run) ? `${pipelineGigabytesPerSecond} GB/s` : '13.4 GB/s';
+  const bandwidth = isPipeline(run) ? `${constants.pipelineGigabytesPerSecond} GB/s` : `${constants.collectiveGigabytesPerSecond} GB/s`;
   const interconnect = run.gpus === 1 ? null : { type: 'pcie', bandwidth, latency: '14.1 us' };
   return { name: `${run.gpus} RTX A6000`, machines: [{ gpu: 'RTX A6000', count: run.gpus, interconnect }] };
 };
@@ -57,10 +63,10 @@ const groupsOf = ({ adapters }: PaperRun) => (adapters < 6 ? adapters : 'auto');
 
 const scheduleOf = (run: PaperRun, constants: PaperConstants) => {
   const microbatches = run.microbatches ?? constants.microbatches;
-  const loss = run.loss ?? 'head';
+  const loss = run.loss ?? (run.gpu === '3090' ? 'head' : constants.loss);
   switch (run.system) {
     case 'lorapp':
-      return { type: 'lorapp', microbatches, loss, release: 'greedy', groups: groupsOf(run) };
+      return { type: 'lorapp', microbatches, loss, release: constants.release, groups: groupsOf(run) };
     case '1f1b':
       return { type: '1f1b', microbatches, loss };
     case 'fsdp':
@@ -76,24 +82,27 @@ const scheduleOf = (run: PaperRun, constants: PaperConstants) => {
 
 /** The content of the experiment file of a run. */
 export const experimentOf = (run: PaperRun, constants: PaperConstants): ExperimentContent => ({
-  name: `${run.system} ${run.model}, ${run.gpus} x ${run.gpu}, ${run.adapters} adapters`,
+  name: `${run.system} ${run.model} on ${run.gpus} ${run.gpu}`,
   model: PAPER_MODELS[run.model],
-  precision: 'fp32',
+  precision: run.precision ?? 'fp32',
   ...(isQuantised(run) ? { baseWeights: 'int8' } : {}),
   cluster: clusterOf(run, constants),
-  schedule: { ...scheduleOf(run, constants), ...(isQuantised(run) ? { recompute: 'full' } : {}) },
+  schedule: { ...scheduleOf(run, constants), ...(isQuantised(run) || run.model === '70B' ? { recompute: 'full' } : {}) },
   defaults: {
     adapter: { rank: run.rank ?? 16, targetModules: TARGETS },
     data: { lengths: { type: 'fixed', length: 512 }, rows: 7473 },
     batchSize: 8,
-    iterations: ITERATIONS,
+    iterations: isSequential(run) ? ITERATIONS.oneAtATime : ITERATIONS.together,
   },
-  jobs: Array.from({ length: run.adapters }, (_, index) => ({ name: `adapter-${index + 1}` })),
+  jobs: Array.from({ length: isSequential(run) ? 1 : run.adapters }, (_, index) => ({ name: `adapter-${index + 1}` })),
 });
 
 export const taskOf = (run: PaperRun, constants: PaperConstants): SimulateTask => ({
   kind: 'simulate',
   experiment: experimentOf(run, constants),
-  fp32Efficiency: constants.fp32Efficiency,
+  // The released FSDP script puts the whole model on every GPU before it shards it.
+  loads: run.system === 'fsdp' ? 'wholeModel' : 'shard',
+  launchMicroseconds: run.gpus === 1 ? constants.launchMicroseconds : null,
+  software: isPipeline(run) ? 'releasedPipeline' : 'shipped',
   transfers: run.transfers ?? 'overlapped',
 });

@@ -21,20 +21,21 @@ export type TaskReply = { readonly kind: 'result'; readonly result: TaskResult }
 
 const startWorker = (): Runner => {
   const worker = new Worker(new URL('./task-worker.js', import.meta.url));
-  const run = (task: Task): Promise<TaskResult> =>
-    new Promise((resolve, reject) => {
-      const settle = (end: () => void): void => {
-        worker.removeAllListeners();
-        end();
-      };
-      worker.once('message', (reply: TaskReply) =>
-        settle(() => (reply.kind === 'result' ? resolve(reply.result) : reject(new Error(reply.message)))),
-      );
-      worker.once('error', (error) => settle(() => reject(error)));
-      worker.once('exit', (code) => settle(() => reject(new Error(`a worker ended with code ${code}`))));
-      worker.postMessage(task);
-    });
-  return { run, close: () => void worker.terminate() };
+  let waiting: { readonly resolve: (result: TaskResult) => void; readonly reject: (error: Error) => void } | null = null;
+  const fail = (error: Error): void => waiting?.reject(error);
+  worker.on('message', (reply: TaskReply) =>
+    reply.kind === 'result' ? waiting?.resolve(reply.result) : fail(new Error(reply.message)),
+  );
+  worker.on('error', fail);
+  worker.on('exit', (code) => fail(new Error(`a worker ended with code ${code}`)));
+  return {
+    run: (task) =>
+      new Promise((resolve, reject) => {
+        waiting = { resolve, reject };
+        worker.postMessage(task);
+      }),
+    close: () => void worker.terminate(),
+  };
 };
 
 const HERE: Runner = { run: runTask, close: () => undefined };

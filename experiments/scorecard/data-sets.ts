@@ -3,7 +3,9 @@ import { gptTraining } from './gpt-training/data-set.ts';
 import { pipelinePasses } from './pipeline-passes/data-set.ts';
 import { loraLayers } from './lora-layers/data-set.ts';
 import { memoryLaw } from './memory-law/data-set.ts';
+import { multiLoraH100 } from './multi-lora-h100/data-set.ts';
 import { paperFp32 } from './paper-fp32/data-set.ts';
+import { paperPipelines } from './paper-pipelines/data-set.ts';
 import { paperSingleGpu } from './paper-single-gpu/data-set.ts';
 import { qwenLora } from './qwen-lora/data-set.ts';
 
@@ -26,5 +28,7 @@ export const SCORECARD: readonly ScorecardEntry[] = [
   entry('qwen-lora', qwenLora),
   entry('paper-fp32', paperFp32),
   entry('paper-single-gpu', paperSingleGpu),
+  entry('paper-pipelines', paperPipelines),
+  entry('multi-lora-h100', multiLoraH100),
   entry('memory-law', memoryLaw),
 ];

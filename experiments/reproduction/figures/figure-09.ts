@@ -5,8 +5,8 @@ type Source = 'formula' | BubbleTask['release'];
 
 const TITLES: Readonly<Record<Source, string>> = {
   formula: 'closed form',
-  staggered: 'simulated, staggered release',
-  greedy: 'simulated, greedy release',
+  staggered: 'staggered release',
+  greedy: 'greedy release',
 };
 
 const upTo = (most: number): number[] => Array.from({ length: most }, (_, index) => index + 1);
@@ -27,7 +27,7 @@ const row = (devices: number, microbatches: number, source: Source): Series => (
 const panel = (devices: number, source: Source): Panel => ({
   id: `GPUs=${devices}`,
   title: `${devices} GPUs, ${TITLES[source]}`,
-  setting: 'equal times, T_b/T_f = 1.15, communication free, one group per adapter',
+  setting: source === 'formula' ? 'max{(D − 1 + N − L·N)/(D + N − 1), 0}' : 'simulated; equal times, T_b/T_f = 1.15, communication free',
   layout: 'heatMap',
   x: { label: 'adapters', unit: null },
   y: { label: 'bubble ratio', unit: null },

@@ -1,8 +1,8 @@
 import type { Figure, Panel } from '../figure.ts';
 import type { PaperModel } from '../paper-run.ts';
 import type { Steady } from '../tasks/simulate.ts';
-import { FITTED_ONE_GPU, ONE_GPU_SERIES, oneGpu } from './one-gpu.ts';
-import { simulated } from './simulated.ts';
+import { FITTED_ONE_GPU, LEFT_OPEN_ONE_GPU, ONE_GPU_SERIES, oneGpu } from './one-gpu.ts';
+import { simulated, stepOf } from './simulated.ts';
 
 const panel = (id: string, model: PaperModel, label: string, read: (steady: Steady) => number): Panel => ({
   id: `${id}-${model}`,
@@ -24,10 +24,10 @@ export const FIGURE_15: Figure = {
   question: 'How do launch and kernel time of one task’s step change with the adapters that share it?',
   columns: 3,
   panels: (['1.1B', '7B', '13B'] as const).flatMap((model) => [
-    panel('a', model, 'training time', ({ stepSeconds }) => stepSeconds),
+    panel('a', model, 'training time', stepOf),
     panel('b', model, 'launch time', ({ launchSeconds }) => launchSeconds),
     panel('c', model, 'kernel time', ({ computeSeconds }) => computeSeconds),
   ]),
   fitted: FITTED_ONE_GPU,
-  leftOpen: ['Whether launches overlap with kernels: in the paper the two add up to the training time exactly.'],
+  leftOpen: LEFT_OPEN_ONE_GPU,
 };

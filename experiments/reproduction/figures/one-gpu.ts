@@ -17,4 +17,10 @@ export const ONE_GPU_SERIES = [
 /** The most adapters that fit one A6000 (Figures 7 and 15). */
 export const MOST_ADAPTERS: Readonly<Partial<Record<string, number>>> = { '1.1B': 12, '7B': 5, '13B': 3 };
 
-export const FITTED_ONE_GPU = ['Costs of int8 products and of launches: device profile of the A6000 (`sim/profiles`), which names its rows.'];
+export const FITTED_ONE_GPU: readonly string[] = [
+  'Share of the int8 peak and launch time of a kernel, on the rows of 7B (scorecard paper-single-gpu).',
+];
+
+export const LEFT_OPEN_ONE_GPU: readonly string[] = [
+  'What a launch is: the paper’s launch time is 5.6, 12.4 and 7.3 ms a layer for 1.1B, 7B and 13B, whose layers have the same kernels. No count of kernels gives that; a profiler’s trace would.',
+];

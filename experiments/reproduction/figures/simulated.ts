@@ -5,6 +5,7 @@ import { taskOf, type PaperRun } from '../paper-run.ts';
 import type { Steady } from '../tasks/simulate.ts';
 
 const SECONDS_PER_HOUR = 3600;
+const TASK_STEPS = TASK_TOKENS / (8 * 512);
 
 /** A number of a simulated run, or that it does not fit. */
 export const simulated = (run: PaperRun, read: (steady: Steady) => number): Reading =>
@@ -14,4 +15,7 @@ export const throughput = (run: PaperRun): Reading => simulated(run, ({ tokensPe
 
 /** Hours of one task, averaged over those that run at the same time, as the paper counts them. */
 export const completionHours = (run: PaperRun): Reading =>
-  simulated(run, ({ tokensPerSecond }) => TASK_TOKENS / tokensPerSecond / SECONDS_PER_HOUR);
+  simulated(run, (steady) => (run.gpus === 1 ? TASK_STEPS * stepOf(steady) : TASK_TOKENS / steady.tokensPerSecond) / SECONDS_PER_HOUR);
+
+/** On one GPU the paper's training time is launches and kernels one after the other (Fig. 15). */
+export const stepOf = ({ computeSeconds, launchSeconds }: Steady): number => computeSeconds + launchSeconds;

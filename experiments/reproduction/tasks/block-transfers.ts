@@ -1,7 +1,7 @@
 import type { Cluster } from '../../../core/cluster/cluster.ts';
 import { undisturbedTransferNs } from '../../../core/cluster/route.ts';
 import type { ComputeCost, CostModel } from '../../../core/cost-model.ts';
-import { KIND } from '../../../core/plan/op.ts';
+import { KIND, STREAM } from '../../../core/plan/op.ts';
 import { neighboursOf } from '../../../core/plan/pipelines.ts';
 import type { MicrobatchShape, Plan } from '../../../core/plan/plan.ts';
 import type { Trace } from '../../../core/trace/trace.ts';
@@ -21,6 +21,7 @@ export interface BlockedRun {
  */
 export const blockTransfers = (plan: Plan, cost: CostModel, cluster: Cluster): BlockedRun => {
   const { previous, next } = neighboursOf(plan.stages);
+  /** The boundary behind the lower stage is crossed in both directions by as many bytes. */
   const transferNs = (from: number, to: number, shape: MicrobatchShape): number =>
     from < 0 || to < 0
       ? 0
@@ -44,7 +45,8 @@ const sumOverPasses = ({ spans, plan }: Trace, waitNs: (stage: number, shape: nu
   let sum = 0;
   for (let row = 0; row < spans.length; row++) {
     const isPass = spans.kind[row] === KIND.forward || spans.kind[row] === KIND.backward;
-    if (isPass) sum += waitNs(spans.stage[row]!, plan.microbatches.shape[spans.operand[row]!]!);
+    // Launches on the host stream have the kinds of their ops.
+    if (isPass && spans.stream[row] === STREAM.compute) sum += waitNs(spans.stage[row]!, plan.microbatches.shape[spans.operand[row]!]!);
   }
   return sum;
 };

@@ -7,13 +7,12 @@ import type { Kernel } from '../../../core/work/kernel.ts';
 import { loraBackward, loraForward } from '../../../core/work/lora.ts';
 import { elementBytesOf, shapeSize, type WorkSetting } from '../../../core/work/setting.ts';
 import { createRoofline, kernelMeasures, rooflineCost } from '../../../sim/roofline.ts';
-import { openContent, profileWith, type ExperimentContent } from './run-experiment.ts';
+import { openContent, PROFILES, type ExperimentContent } from './run-experiment.ts';
 
 /** The price of one BatchLoRA operator: the low-rank products of all adapters on one module, forward and backward. */
 export interface OperatorTask {
   readonly kind: 'operator';
   readonly experiment: ExperimentContent;
-  readonly fp32Efficiency: number;
   /** Without graph pruning backward takes the derivative of a split: an input-sized tensor more for every adapter. */
   readonly pruned: boolean;
   /** Tokens of one adapter's mini-batch. */
@@ -29,7 +28,7 @@ export interface OperatorResult {
 export const priceOperator = (task: OperatorTask): OperatorResult => {
   const experiment = openContent(task.experiment);
   const { gpu } = experiment.cluster.devices[0]!;
-  const profile = profileWith(task.fp32Efficiency)(gpu);
+  const profile = PROFILES.shipped(gpu);
   if (profile.kind !== 'roofline') throw new Error(`${gpu.name} has no kernels`);
   const setting: WorkSetting = {
     model: experiment.model,
