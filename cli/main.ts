@@ -64,7 +64,7 @@ program
   .description('measure short runs of an experiment on this machine and fit a device profile')
   .argument('<experiment>', 'experiment file (YAML) with a model folder and data files')
   .option('--out <file>', 'profile file to write', 'profile.json')
-  .option('--iterations <n>', 'iterations of each adapter in each of the two runs', numberArgument(1, true), 10)
+  .option('--iterations <n>', 'iterations of each adapter in each of the six short runs', numberArgument(1, true), 10)
   .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
   .action((path: string, flags: CalibrateFlags) => runMain(calibrateCommand(path, flags)));
 

@@ -101,7 +101,7 @@ interface StageFacts {
 
 const stageCost = (sharing: Sharing, { setting, profile, executed, pass, kernels }: DeviceTimes, { content, passShare }: StageFacts): StageCost => {
   const shards = shardsOf(sharing);
-  const perPassNs = profile.kind === 'roofline' ? passShare * profile.perPassNs.value : 0;
+  const perPassNs = passShare * profile.perPassNs.value;
   const called = (time: ByShape<ComputeCost>): ByShape<ComputeCost> =>
     once((shape) => {
       const cost = time(shape);

@@ -1,5 +1,6 @@
 import { fcnnlsVector } from 'ml-fcnnls';
 import type { CalibratedProfile, Figure } from './device-profile.ts';
+import { measuredGaps } from './measured-gaps.ts';
 import { measuredOps, median, type MeasuredOp, type MeasuredRun } from './measured-ops.ts';
 import { measuredTransfers, type MeasuredTransfer } from './measured-transfers.ts';
 import { WORK_FEATURES, type WorkFeature } from './work-features.ts';
@@ -9,7 +10,7 @@ export interface Calibration {
   readonly profile: CalibratedProfile;
   /** Constants of op times that came out above 0. */
   readonly constants: number;
-  /** Different (kind, stage, shape) they were fitted on. */
+  /** Ops of different work they were fitted on. */
   readonly rows: number;
   /** Median of |predicted ÷ measured − 1| over the rows. */
   readonly medianError: number;
@@ -22,23 +23,25 @@ export interface Calibration {
  * c·kernels + …, every constant at least 0. Throws if no run has a compute op.
  */
 export const calibrate = (runs: readonly MeasuredRun[], name: string): Calibration => {
-  const ops = runs.flatMap(measuredOps);
+  const ops = measuredOps(runs);
   if (ops.length === 0) throw new RangeError('nothing to calibrate on: no run has a compute op');
   const nsPer = fitTrimmed(ops);
+  const gaps = runs.flatMap(measuredGaps);
   const errors = ops.map((op) => relativeError(op, nsPer));
-  const source = `non-negative least squares on ${ops.length} median op times of ${runs.length} runs`;
+  const source = `non-negative least squares on the times of ${ops.length} different ops of ${runs.length} runs`;
   return {
     profile: {
       kind: 'calibrated',
       name,
       nsPer: Object.fromEntries(WORK_FEATURES.map((feature, index) => [feature, fitted(nsPer[index]!, source)])) as Record<WorkFeature, Figure>,
+      perPassNs: fitted(median(gaps), `median of ${gaps.length} gaps between ops`),
       contextBytes: { value: 0, origin: 'guess', source: 'the ledger counts tensors; the runtime around them is not measured' },
       link: fitLink(runs.flatMap(measuredTransfers)),
     },
     constants: nsPer.filter((value) => value > 0).length,
     rows: ops.length,
     medianError: median(errors.map(Math.abs)),
-    totalError: totalNs(ops, (op) => predict(op, nsPer)) / totalNs(ops, ({ medianNs }) => medianNs) - 1,
+    totalError: totalNs(ops, (op) => predict(op, nsPer)) / totalNs(ops, ({ quietNs }) => quietNs) - 1,
   };
 };
 
@@ -47,7 +50,7 @@ const fitted = (value: number, source: string): Figure => ({ value, origin: 'fit
 const predict = ({ features }: MeasuredOp, nsPer: readonly number[]): number =>
   features.reduce((ns, amount, index) => ns + amount * nsPer[index]!, 0);
 
-const relativeError = (op: MeasuredOp, nsPer: readonly number[]): number => predict(op, nsPer) / op.medianNs - 1;
+const relativeError = (op: MeasuredOp, nsPer: readonly number[]): number => predict(op, nsPer) / op.quietNs - 1;
 
 const totalNs = (ops: readonly MeasuredOp[], ns: (op: MeasuredOp) => number): number =>
   ops.reduce((sum, op) => sum + op.count * ns(op), 0);
@@ -65,7 +68,7 @@ const fitTrimmed = (ops: readonly MeasuredOp[]): number[] => {
 /** Errors weigh by 1/√time: short ops count, and the sum over all ops, which makes the makespan, comes out right. */
 const fit = (ops: readonly MeasuredOp[]): number[] =>
   solve(
-    ops.map(({ features, medianNs, count }) => ({ inputs: features, output: medianNs, weight: Math.sqrt(count / medianNs) })),
+    ops.map(({ features, quietNs, count }) => ({ inputs: features, output: quietNs, weight: Math.sqrt(count / quietNs) })),
   );
 
 interface Equation {

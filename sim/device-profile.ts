@@ -24,6 +24,8 @@ export interface CalibratedProfile {
   readonly name: string;
   /** Nanoseconds per unit of each feature of an op's work. */
   readonly nsPer: Readonly<Record<WorkFeature, Figure>>;
+  /** Between an op and the next one of a device that has its input: events and messages of the program around them. */
+  readonly perPassNs: Figure;
   readonly contextBytes: Figure;
   /** Transfers between devices of one machine; null where none was measured, and the cluster's own figures hold. */
   readonly link: { readonly latencyNs: Figure; readonly nsPerByte: Figure } | null;

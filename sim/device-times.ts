@@ -93,8 +93,7 @@ export const deviceTimes = (options: AnalyticCostOptions, gpu: Gpu): DeviceTimes
     const parts = partsOfContent(content).map(({ times, content: part }) => ({ times, cost: whole(pass, part) }));
     return once((shape) => addCosts(parts.map(({ times, cost }) => ({ times, cost: cost(shape) }))));
   };
-  // A calibrated profile has a constant for every op, which parts of it do not have.
-  return { setting, profile, executed, pass: profile.kind === 'roofline' ? inParts : whole, kernels: (kernels) => price(measure(kernels)) };
+  return { setting, profile, executed, pass: inParts, kernels: (kernels) => price(measure(kernels)) };
 };
 
 interface ContentPart {

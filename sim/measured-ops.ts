@@ -19,30 +19,46 @@ export interface MeasuredRun {
   readonly precision: Precision;
 }
 
-/** Ops of one kind, stage and shape (or adapter): their work and the median of their times. */
+/** Ops of one kind and equal work: how long they take where nothing disturbs them. */
 export interface MeasuredOp {
   readonly features: readonly number[];
-  readonly medianNs: number;
+  /** The shortest of their times: other processes of a machine only ever add to one. */
+  readonly quietNs: number;
   readonly count: number;
 }
 
-/** Forwards, backwards and steps of a run of our executor, equal ones together. */
-export const measuredOps = (run: MeasuredRun): MeasuredOp[] => {
-  const groups = new Map<string, { readonly row: number; readonly times: number[] }>();
-  const { spans, plan } = run.trace;
+/** Forwards, backwards and steps of runs of our executor, equal ones together, without the first of each kind on each device. */
+export const measuredOps = (runs: readonly MeasuredRun[]): MeasuredOp[] => {
+  const groups = new Map<string, { readonly features: readonly number[]; readonly times: number[] }>();
+  for (const run of runs) {
+    const work = workOf(run);
+    const { spans, plan } = run.trace;
+    for (const row of warmRows(run.trace)) {
+      const kind = spans.kind[row]!;
+      const features = featuresOf(work(kind, spans.stage[row]!, subjectOf(run.trace, row), plan));
+      const key = [kind, ...features].join();
+      const group = groups.get(key) ?? { features, times: [] };
+      group.times.push(spans.endNs[row]! - spans.startNs[row]!);
+      groups.set(key, group);
+    }
+  }
+  return [...groups.values()].map(({ features, times }) => ({ features, quietNs: Math.min(...times), count: times.length }));
+};
+
+/** Calls of a kind in which the JavaScript engine still compiles and memory still grows. */
+const WARM_UP_CALLS = 16;
+
+/** Rows of compute ops behind the warm-up of their kind on their device; of short runs the second half. */
+const warmRows = ({ spans }: Trace): number[] => {
+  const byKind = new Map<string, number[]>();
   for (let row = 0; row < spans.length; row++) {
     if (spans.stream[row] !== STREAM.compute || spans.kind[row]! > KIND.step) continue;
-    const key = [spans.kind[row], spans.stage[row], subjectOf(run.trace, row)].join();
-    const group = groups.get(key) ?? { row, times: [] };
-    group.times.push(spans.endNs[row]! - spans.startNs[row]!);
-    groups.set(key, group);
+    const key = `${spans.device[row]},${spans.kind[row]}`;
+    const rows = byKind.get(key);
+    if (rows === undefined) byKind.set(key, [row]);
+    else rows.push(row);
   }
-  const work = workOf(run);
-  return [...groups.values()].map(({ row, times }) => ({
-    features: featuresOf(work(spans.kind[row]!, spans.stage[row]!, subjectOf(run.trace, row), plan)),
-    medianNs: median(times),
-    count: times.length,
-  }));
+  return [...byKind.values()].flatMap((rows) => rows.slice(Math.min(WARM_UP_CALLS, Math.floor(rows.length / 2))));
 };
 
 /** The middle value, or the upper one of two; NaN for none. */

@@ -24,14 +24,13 @@ const CALIBRATED: z.ZodType<CalibratedProfile> = closed({
   kind: leaf<'calibrated'>('expected one of calibrated, roofline', (value) => value === 'calibrated'),
   name: nonEmptyText,
   nsPer: closed({
-    frozenFlop: figure,
-    adapterFlop: figure,
-    attentionFlop: figure,
+    productFlop: figure,
+    attentionByte: figure,
     byte: figure,
     kernel: figure,
     randomNumber: figure,
-    op: figure,
   } satisfies Record<WorkFeature, z.ZodType<Figure>>),
+  perPassNs: figure,
   contextBytes: figure,
   link: z.nullable(closed({ latencyNs: figure, nsPerByte: figure })),
 });

@@ -1,7 +1,7 @@
-import type { Kernel } from '../core/work/kernel.ts';
+import type { Gemm, Kernel } from '../core/work/kernel.ts';
 
 /** What the time of an op on a synchronous processor is made of. */
-export const WORK_FEATURES = ['frozenFlop', 'adapterFlop', 'attentionFlop', 'byte', 'kernel', 'randomNumber', 'op'] as const;
+export const WORK_FEATURES = ['productFlop', 'attentionByte', 'byte', 'kernel', 'randomNumber'] as const;
 export type WorkFeature = (typeof WORK_FEATURES)[number];
 
 /** Amount of each feature, in the order of WORK_FEATURES. */
@@ -11,26 +11,18 @@ export const featuresOf = (kernels: readonly Kernel[]): number[] => {
   return WORK_FEATURES.map((feature) => total[feature]);
 };
 
-/** Every op costs its own call, whatever it does. */
-const NOTHING: Readonly<Record<WorkFeature, number>> = {
-  frozenFlop: 0,
-  adapterFlop: 0,
-  attentionFlop: 0,
-  byte: 0,
-  kernel: 0,
-  randomNumber: 0,
-  op: 1,
-};
+const NOTHING: Readonly<Record<WorkFeature, number>> = { productFlop: 0, attentionByte: 0, byte: 0, kernel: 0, randomNumber: 0 };
 
-/** Bytes are those of memory-bound kernels; products and attention are told apart by their FLOPs. */
+/** All products have one rate, those inside attention too; what attention does besides is told by the bytes it moves. */
 const addKernel = (total: Record<WorkFeature, number>, kernel: Kernel): void => {
   total.kernel += kernel.count;
   switch (kernel.kind) {
     case 'gemm':
-      total[kernel.weight === 'frozen' ? 'frozenFlop' : 'adapterFlop'] += 2 * kernel.m * kernel.n * kernel.k * kernel.count;
+      total.productFlop += executedFlop(kernel) * kernel.count;
       return;
     case 'attention':
-      total.attentionFlop += kernel.flops;
+      total.productFlop += kernel.flops;
+      total.attentionByte += kernel.bytes;
       return;
     case 'elementwise':
       total.byte += kernel.bytes;
@@ -40,3 +32,8 @@ const addKernel = (total: Record<WorkFeature, number>, kernel: Kernel): void => 
       return;
   }
 };
+
+/** Columns that XNNPACK's WebAssembly kernels compute at once (`f32-gemm/*x8-minmax-wasmsimd`): a product of 4 takes as long as one of 8. */
+const TILE_COLUMNS = 8;
+
+const executedFlop = ({ m, n, k }: Gemm): number => 2 * m * k * TILE_COLUMNS * Math.ceil(n / TILE_COLUMNS);

@@ -22,7 +22,7 @@ export interface CalibrateFlags {
   readonly backend: BackendName | 'auto';
 }
 
-/** `mlora calibrate`: measures short runs of an experiment cut into few and into more microbatches, fits a profile. */
+/** `mlora calibrate`: measures short runs of an experiment uncut and cut into small microbatches, by turns; fits a profile. */
 export const calibrateCommand = (path: string, flags: CalibrateFlags): TE.TaskEither<Failure, void> =>
   pipe(
     prepareFolder(dirname(flags.out)),
@@ -33,16 +33,25 @@ export const calibrateCommand = (path: string, flags: CalibrateFlags): TE.TaskEi
     TE.map((calibration) => void process.stdout.write(`${formatCalibration(calibration)}\n\nthe profile is in ${flags.out}\n`)),
   );
 
-/** Large and small ops: constants per call and constants per token need both to be told apart. */
-const configurations = (open: OpenExperiment, { iterations }: CalibrateFlags): OpenExperiment[] =>
-  [1, 2].map((factor) => {
-    const { schedule, jobs } = open.experiment;
-    return changeExperiment(open, {
+/** Each configuration runs that often, by turns: what other processes add to an op in one run, they do not add in all. */
+const ROUNDS = 3;
+
+/** Most pieces that a mini-batch is cut into. */
+const MOST_MICROBATCHES = 8;
+
+/** The largest ops and small ones: constants per call and constants per token need both to be told apart. */
+const configurations = (open: OpenExperiment, { iterations }: CalibrateFlags): OpenExperiment[] => {
+  const { schedule, jobs } = open.experiment;
+  const smallestBatch = Math.min(...jobs.map(({ batchSize }) => batchSize));
+  const cuts = [...new Set([1, Math.min(smallestBatch, MOST_MICROBATCHES)])];
+  return Array.from({ length: ROUNDS }, () => cuts).flat().map((microbatches) =>
+    changeExperiment(open, {
       ...open.experiment,
-      schedule: { ...schedule, microbatches: factor * schedule.microbatches },
+      schedule: { ...schedule, microbatches },
       jobs: jobs.map((job) => ({ ...job, duration: { kind: 'iterations', iterations }, evaluate: null })),
-    });
-  });
+    }),
+  );
+};
 
 const measure = ({ experiment, trainJobs, files }: OpenExperiment, path: string, backend: CalibrateFlags['backend']): TE.TaskEither<Failure, MeasuredRun> => {
   if (experiment.modelSource.kind === 'preset' || trainJobs === null) {
@@ -77,7 +86,7 @@ const formatCalibration = ({ profile, rows, constants, medianError, totalError }
       ...Object.entries(profile.nsPer).map(([feature, { value, origin }]) => [feature, value.toPrecision(4), origin]),
     ]),
     '',
-    `${constants} constants above 0, fitted on ${rows} ops of different kind, stage and shape`,
+    `${constants} constants above 0, fitted on ${rows} ops of different work`,
     `median error of an op ${percent(medianError)}, of all ops together ${percent(totalError)}`,
   ].join('\n');
 

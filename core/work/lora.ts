@@ -46,9 +46,9 @@ export const loraBackward = (
     const { inputSize, outputSize } = linearShape(setting.model, module);
     const { rank } = adapter;
     const weightGradients = [
-      gemm(setting, 'adapter', { m: rank, n: outputSize, k: tokens }),
+      ...outputGradient(setting, { tokens, rank, outputSize }),
       gemm(setting, 'adapter', { m: inputSize, n: rank, k: tokens }),
-      ...(setting.elementwise === 'tfjs' ? [elementwise(setting, 'transpose', tokens * (inputSize + outputSize))] : []),
+      ...(setting.elementwise === 'tfjs' ? [elementwise(setting, 'transpose', tokens * inputSize)] : []),
       elementwise(setting, 'add', rank * (inputSize + outputSize)),
     ];
     if (half === 'weight') return weightGradients;
@@ -69,6 +69,15 @@ export const loraBackward = (
         : []),
     ];
   });
+
+/** ∇B; the executor computes its transpose, so that the narrow side is on the right. */
+const outputGradient = (
+  setting: WorkSetting,
+  { tokens, rank, outputSize }: { readonly tokens: number; readonly rank: number; readonly outputSize: number },
+): Kernel[] =>
+  setting.elementwise === 'tfjs'
+    ? [gemm(setting, 'adapter', { m: outputSize, n: rank, k: tokens }), elementwise(setting, 'transpose', tokens * outputSize)]
+    : [gemm(setting, 'adapter', { m: rank, n: outputSize, k: tokens })];
 
 /** The executor draws masks in JavaScript, so that they do not depend on neighbours; GPUs draw them inside the kernel. */
 const drawMask = (setting: WorkSetting, elements: number): Kernel[] =>

@@ -7,14 +7,13 @@ export const KNOWN_PROFILE: CalibratedProfile = {
   kind: 'calibrated',
   name: 'known',
   nsPer: {
-    frozenFlop: known(0.05),
-    adapterFlop: known(0.12),
-    attentionFlop: known(0.3),
+    productFlop: known(0.05),
+    attentionByte: known(0.3),
     byte: known(0.2),
     kernel: known(9000),
     randomNumber: known(7),
-    op: known(150_000),
   },
+  perPassNs: known(0),
   contextBytes: known(0),
   link: { latencyNs: known(400_000), nsPerByte: known(0.5) },
 };

@@ -12,12 +12,12 @@ describe('a profile file', () => {
   it('is refused with everything that is wrong with it, each with its path', () => {
     const broken = JSON.parse(formatProfile(KNOWN_PROFILE)) as { nsPer: Record<string, unknown>; contextBytes: { origin: string }; extra: number };
     broken.nsPer.byte = { value: -1, origin: 'fitted', source: 'x' };
-    delete broken.nsPer.op;
+    delete broken.nsPer.randomNumber;
     broken.contextBytes.origin = 'rumour';
     broken.extra = 1;
     const result = readProfile(JSON.stringify(broken));
     const paths = E.isLeft(result) ? result.left.map(({ path }) => path) : [];
-    expect([...paths].sort()).toEqual(['contextBytes.origin', 'extra', 'nsPer.byte.value', 'nsPer.op']);
+    expect([...paths].sort()).toEqual(['contextBytes.origin', 'extra', 'nsPer.byte.value', 'nsPer.randomNumber']);
   });
 
   it('is refused with every fault of its tables', () => {
