@@ -2,7 +2,10 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { Experiment } from '../../core/experiment/experiment.ts';
 import type { Job } from '../../core/job.ts';
 import { MODULE_NAMES } from '../../core/model/model.ts';
+import type { CostModel } from '../../core/cost-model.ts';
+import { KIND } from '../../core/plan/op.ts';
 import { heldBytesPeak } from '../../core/trace/compare-traces.ts';
+import { makespanNs } from '../../core/trace/metrics.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { formatTable } from '../../core/text-table.ts';
 import { formatBytes, formatDuration } from '../../core/units.ts';
@@ -16,7 +19,7 @@ import { simulate } from '../../sim/engine/simulate.ts';
 import { median, type MeasuredRun } from '../../sim/measured-ops.ts';
 import { costOfExperiment } from '../../sim/plan-experiment.ts';
 import { openDemo, planPart, trainPart } from './demo-run.ts';
-import { pieceTimes, quietTime, wholeTimes } from './quiet-time.ts';
+import { measuredCost } from './measured-cost.ts';
 
 /** Calibrates on two configurations of the shipped demo, predicts five others and runs them. */
 
@@ -67,61 +70,76 @@ const measure = async (part: TrainableExperiment): Promise<MeasuredRun> => ({
   adapters: part.experiment.jobs.map(({ adapter }) => adapter),
 });
 
-/** The same plan in virtual time: what is compared is the prediction of times, not the planner's use of it. */
-const predict = ({ experiment, plan }: TrainableExperiment, profile: CalibratedProfile): Trace => {
-  const cost = costOfExperiment(experiment, plan.stages, () => profile);
+const ROUNDS = 5;
+
+/** Iterations of every job in which the JavaScript engine still compiles. */
+const WARM_UP_ITERATIONS = 2;
+
+/** The plan in virtual time: what is compared is the prediction of times, not the planner's use of it. */
+const replay = ({ experiment, plan }: TrainableExperiment, cost: CostModel, profile: CalibratedProfile): Trace => {
   const trace = simulate(plan, cost, calibrateLinks(experiment.cluster, profile));
   if (E.isLeft(trace)) throw new Error('the plan deadlocks');
   return trace.right;
 };
 
-const ROUNDS = 5;
-
-/** Iterations of every job in which the JavaScript engine compiles; a run is compared from their end on. */
-const WARM_UP_ITERATIONS = 2;
-
-const piecesOf = ({ experiment }: TrainableExperiment, trace: Trace): number[] => pieceTimes(trace, WARM_UP_ITERATIONS * experiment.jobs.length);
+/** Time from the end of every job's first iterations on. */
+const warmTime = ({ experiment }: TrainableExperiment, trace: Trace): number => {
+  const { spans } = trace;
+  const stepEnds = spans.endNs.filter((_, row) => spans.device[row] === 0 && spans.kind[row] === KIND.step).sort((a, b) => a - b);
+  return makespanNs(trace) - stepEnds[WARM_UP_ITERATIONS * experiment.jobs.length - 1]!;
+};
 
 interface Comparison {
   readonly name: string;
   readonly predictedNs: number;
-  /** Where nothing disturbs. */
+  /** The plan with the shortest measured time of each op: what the machine does where nothing disturbs it. */
   readonly quietNs: number;
-  readonly medianRunNs: number;
+  /** Of every run. */
+  readonly measuredNs: readonly number[];
+  /** Of every run: the plan with that run's own op times ÷ what it took, minus 1. */
+  readonly replayErrors: readonly number[];
   readonly predictedPeak: number;
   readonly measuredPeak: number;
 }
 
-const compare = (name: string, part: TrainableExperiment, profile: CalibratedProfile, measured: readonly Trace[]): Comparison => {
-  const predicted = predict(part, profile);
-  const runs = measured.map((trace) => piecesOf(part, trace));
+const compare = (name: string, part: TrainableExperiment, profile: CalibratedProfile, traces: readonly Trace[]): Comparison => {
+  const cost = costOfExperiment(part.experiment, part.plan.stages, () => profile);
+  const replayed = (runs: readonly Trace[]): number => warmTime(part, replay(part, measuredCost(cost, runs, profile.perPassNs.value), profile));
+  const predicted = replay(part, cost, profile);
+  const measuredNs = traces.map((trace) => warmTime(part, trace));
   return {
     name,
-    predictedNs: quietTime([piecesOf(part, predicted)]),
-    quietNs: quietTime(runs),
-    medianRunNs: median(wholeTimes(runs)),
+    predictedNs: warmTime(part, predicted),
+    quietNs: replayed(traces),
+    measuredNs,
+    replayErrors: traces.map((trace, run) => replayed([trace]) / measuredNs[run]! - 1),
     predictedPeak: Math.max(...heldBytesPeak(predicted)),
-    measuredPeak: Math.max(...measured.flatMap(heldBytesPeak)),
+    measuredPeak: Math.max(...traces.flatMap(heldBytesPeak)),
   };
 };
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 const timeError = ({ predictedNs, quietNs }: Comparison): number => predictedNs / quietNs - 1;
-const runError = ({ predictedNs, medianRunNs }: Comparison): number => predictedNs / medianRunNs - 1;
+const replayError = ({ replayErrors }: Comparison): number => median(replayErrors);
+const runError = ({ predictedNs, measuredNs }: Comparison): number => predictedNs / median(measuredNs) - 1;
 const peakError = ({ predictedPeak, measuredPeak }: Comparison): number => predictedPeak / measuredPeak - 1;
 
-const lineOf = (comparison: Comparison): string[] => [
-  comparison.name,
-  formatDuration(comparison.predictedNs),
-  formatDuration(comparison.quietNs),
-  percent(timeError(comparison)),
-  formatDuration(comparison.medianRunNs),
-  percent(runError(comparison)),
-  formatBytes(comparison.predictedPeak),
-  formatBytes(comparison.measuredPeak),
-  percent(peakError(comparison)),
-];
+const HEADING = ['predicted', 'quiet', 'error', 'replay error', 'fastest', 'median', 'slowest run', 'peak', 'measured', 'error'];
+
+const lineOf = (comparison: Comparison): string[] => {
+  const { name, predictedNs, quietNs, measuredNs, predictedPeak, measuredPeak } = comparison;
+  const runs = [Math.min(...measuredNs), median(measuredNs), Math.max(...measuredNs)];
+  return [
+    name,
+    ...[predictedNs, quietNs].map(formatDuration),
+    percent(timeError(comparison)),
+    percent(replayError(comparison)),
+    ...runs.map(formatDuration),
+    ...[predictedPeak, measuredPeak].map(formatBytes),
+    percent(peakError(comparison)),
+  ];
+};
 
 const summarise = (comparisons: readonly Comparison[], error: (comparison: Comparison) => number): string => {
   const sizes = comparisons.map((comparison) => Math.abs(error(comparison)));
@@ -146,18 +164,18 @@ export const benchPrediction = async (): Promise<void> => {
   const comparisons = [...FITTED, ...PREDICTED].map(({ name }, index) =>
     compare(name, parts[index]!, profile, runs[index]!.map(({ trace }) => trace)),
   );
-  const heading = (name: string): string[] => [name, 'predicted', 'quiet', 'error', 'median run', 'error', 'peak', 'measured', 'error'];
   console.log(
     formatTable([
-      heading('used in the fit'),
+      ['used in the fit', ...HEADING],
       ...comparisons.slice(0, FITTED.length).map(lineOf),
-      heading('not used in the fit'),
+      ['not used in the fit', ...HEADING],
       ...comparisons.slice(FITTED.length).map(lineOf),
     ]),
   );
   const unseen = comparisons.slice(FITTED.length);
-  console.log(`Times from the end of iteration ${WARM_UP_ITERATIONS} on, ${ROUNDS} runs each. Errors of the configurations not used in the fit (target 5 %):`);
-  console.log(`  time where nothing disturbs: ${summarise(unseen, timeError)}`);
-  console.log(`  time of the median run: ${summarise(unseen, runError)}`);
+  console.log(`Times from the end of iteration ${WARM_UP_ITERATIONS} on, ${ROUNDS} runs each. Not used in the fit, target 5 %:`);
+  console.log(`  prediction ÷ the plan with each op's shortest measured time: ${summarise(unseen, timeError)}`);
+  console.log(`  the plan with a run's own op times ÷ that run: ${summarise(unseen, replayError)}`);
+  console.log(`  prediction ÷ median run, other users of the machine included: ${summarise(unseen, runError)}`);
   console.log(`  peak memory: ${summarise(unseen, peakError)}`);
 };
