@@ -2,7 +2,7 @@ import type { Gpu } from '../core/cluster/cluster.ts';
 import type { CollectiveCost, ComputeCost, CostModel, ResidentBytes } from '../core/cost-model.ts';
 import type { GradientCollectiveKind, MicrobatchCollectiveKind } from '../core/plan/op.ts';
 import { neighboursOf } from '../core/plan/pipelines.ts';
-import type { StagePlacement } from '../core/plan/plan.ts';
+import type { MicrobatchShape, StagePlacement } from '../core/plan/plan.ts';
 import { gradientCollective, microbatchCollective, sharedWeightBytes } from '../core/work/collective.ts';
 import {
   adapterRoundingBytes,
@@ -13,6 +13,7 @@ import {
   temporaryBytes,
   transferBytes,
 } from '../core/work/memory.ts';
+import { gatheredInputBytes } from '../core/work/released-tensor-parallel.ts';
 import { stageContents, type StageContent } from '../core/work/setting.ts';
 import { shardsOf, WHOLE, type Sharing } from '../core/work/sharing.ts';
 import { stepWork } from '../core/work/stage.ts';
@@ -109,6 +110,8 @@ const stageCost = (sharing: Sharing, { setting, profile, executed, pass, kernels
     });
   const collective = (kind: MicrobatchCollectiveKind): ByShape<CollectiveCost> =>
     once((shape) => microbatchCollective(setting, content, { sharing, kind, shape }));
+  const keptInputs = (shape: MicrobatchShape): number =>
+    sharing.kind === 'tensor' && sharing.collectives === 'released' ? gatheredInputBytes(setting, content, sharing, shape) : 0;
   const heldBytes = sharedWeightBytes(setting, content, sharing) / shards;
   return {
     forward: called(pass('forward', content)),
@@ -125,7 +128,7 @@ const stageCost = (sharing: Sharing, { setting, profile, executed, pass, kernels
     },
     reduction: (kind, adapter) => gradientCollective(setting, content, { sharing, kind, adapter }),
     transferBytes: (shape) => transferBytes(setting, content, shape),
-    activationBytes: once((shape) => savedBytes(setting, content, executed(shape))),
+    activationBytes: once((shape) => savedBytes(setting, content, executed(shape)) + keptInputs(shape)),
     activationRounding: once((shape) => savedRoundingBytes(setting, content, executed(shape))),
     transientBytes: once((shape) => temporaryBytes(setting, content, executed(shape))),
     adapterBytes: onceEach((adapter) => {
