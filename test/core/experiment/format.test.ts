@@ -105,7 +105,7 @@ const anyJob = fc
     }),
     optimizer: fc.record({ learningRate: positive, epsilon: optional(positive) }),
     data,
-    batchSize: fc.integer({ min: 2, max: 64 }),
+    batchSize: fc.integer({ min: 4, max: 64 }),
     seed: fc.nat(2 ** 31 - 1),
     priority: fc.integer({ min: -5, max: 5 }),
     arrival: fc.nat(1e12).map((value) => (value === 0 ? 0 : `${value} ns`)),
