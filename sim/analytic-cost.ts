@@ -71,11 +71,14 @@ const stageCosts = (options: AnalyticCostOptions): StageCost[] => {
     const { device, stages } = known.get(gpu) ?? { device: deviceTimes(options, gpu), stages: new Map<string, StageCost>() };
     known.set(gpu, { device, stages });
     const key = JSON.stringify([content, inOneCall[stage]]);
-    const cost = stages.get(key) ?? stageCost(options.sharing ?? WHOLE, device, { content, passShare: 1 / inOneCall[stage]! });
+    const cost = stages.get(key) ?? stageCost(options.sharing ?? WHOLE, device, { content, passShare: messagesOf(content) / inOneCall[stage]! });
     stages.set(key, cost);
     return cost;
   });
 };
+
+/** A pass of layers takes one message in and sends one; where the loss is apart, it takes one in forward and sends one in backward. */
+const messagesOf = ({ layerCount }: StageContent): number => (layerCount === 0 ? 1 / 2 : 1);
 
 /** For each stage, how many neighbours on its device a program passes in the same call: the units of a rank are one call. */
 const stagesInOneCall = (stages: readonly StagePlacement[]): number[] => {

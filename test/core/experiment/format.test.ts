@@ -105,6 +105,7 @@ const anyJob = fc
     }),
     optimizer: fc.record({ learningRate: positive, epsilon: optional(positive) }),
     data,
+    // A row for each of the four devices that a cluster here has at most.
     batchSize: fc.integer({ min: 4, max: 64 }),
     seed: fc.nat(2 ** 31 - 1),
     priority: fc.integer({ min: -5, max: 5 }),
