@@ -13,7 +13,7 @@ import { readSweep } from '../../experiments/sweep/read-sweep.ts';
 import { runPoints, type FailedPoint } from '../../experiments/sweep/run-points.ts';
 import { sweepCharts } from '../../experiments/sweep/sweep-charts.ts';
 import { formatSweep, sweepCsv } from '../../experiments/sweep/sweep-table.ts';
-import { choiceText, type Sweep, type PointResult, type SweepPoint, type SweepRow } from '../../experiments/sweep/sweep.ts';
+import { choiceText, type PointResult, type Sweep, type SweepPoint, type SweepRow } from '../../experiments/sweep/sweep.ts';
 import { openWorkerPool } from '../../experiments/worker-pool.ts';
 import { createCountedProgress } from '../counted-progress.ts';
 import { badFiles, badInput, type Failure } from '../failure.ts';

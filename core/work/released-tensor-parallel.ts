@@ -9,10 +9,14 @@
  * | inputs cut (o, down) | sum of the output | – |
  * | LoRA on cut outputs | rank-wide sum behind A | rank-wide sum before B; gather of A's input gradient |
  * | LoRA on cut inputs | gather of A's input; sum of B's output | scatter of A's input gradient |
+ *
+ * They are started asynchronously: in backward those that nothing needs before the next product run beside it.
  */
 import type { CollectiveCost } from '../cost-model.ts';
 import { linearShape, MODULE_NAMES, type ModuleName } from '../model/model.ts';
 import type { MicrobatchShape } from '../plan/plan.ts';
+import { frozenBackward } from './frozen-linear.ts';
+import type { Kernel } from './kernel.ts';
 import { hiddenBytes } from './memory.ts';
 import { adapterOf, shapeSize, type StageContent, type WorkSetting } from './setting.ts';
 import type { TensorParallel } from './sharing.ts';
@@ -78,6 +82,31 @@ export const gatheredInputBytes = (setting: WorkSetting, { layerCount, recompute
     : adaptedModules(setting, shape)
         .filter(({ module }) => hasCutInputs(module))
         .reduce((bytes, { module, tokens }) => bytes + layerCount * tokens * inputWidth(setting, sharing, module) * setting.elementBytes, 0);
+
+/** Collectives of a backward that run beside a product, in each of so many layers. */
+export interface SumsBeside {
+  readonly layers: number;
+  readonly calls: number;
+  readonly bytes: number;
+  readonly products: readonly Kernel[];
+}
+
+/** What a lora_A sends back goes beside its own module's frozen product, the sum of up_proj's input gradient beside that of gate_proj. */
+export const sumsBesideProducts = (setting: WorkSetting, { layerCount, embedding }: StageContent, sharing: TensorParallel, shape: MicrobatchShape): SumsBeside[] => {
+  const { tokens } = shapeSize(shape);
+  const product = (module: ModuleName): Kernel[] => {
+    const { inputSize, outputSize } = linearShape(setting.model, module);
+    return frozenBackward(setting, { m: tokens, n: inputSize, k: outputSize });
+  };
+  const adapted = adaptedModules(setting, shape);
+  const ofAdapters = MODULE_NAMES.map((module): SumsBeside => {
+    const own = adapted.filter((each) => each.module === module);
+    const elements = own.reduce((all, each) => all + each.tokens * inputWidth(setting, sharing, module), 0);
+    const isBelowAll = embedding && READ_THE_LAYER_INPUT.includes(module);
+    return { layers: Math.max(0, layerCount - Number(isBelowAll)), calls: HALF * own.length, bytes: HALF * elements * setting.elementBytes, products: product(module) };
+  });
+  return [...ofAdapters.filter(({ bytes }) => bytes > 0), { layers: layerCount, calls: 1, bytes: hiddenBytes(setting, shape), products: product('gate_proj') }];
+};
 
 const adaptedModules = (setting: WorkSetting, { parts }: MicrobatchShape) =>
   parts.flatMap((part) => {

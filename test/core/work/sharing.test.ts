@@ -4,9 +4,9 @@ import type { Adapter } from '../../../core/job.ts';
 import type { MicrobatchCollectiveKind } from '../../../core/plan/op.ts';
 import { gradientCollective, microbatchCollective, sharedWeightBytes } from '../../../core/work/collective.ts';
 import { totalFlops } from '../../../core/work/kernel.ts';
-import { gatheredInputBytes } from '../../../core/work/released-tensor-parallel.ts';
+import { gatheredInputBytes, sumsBesideProducts } from '../../../core/work/released-tensor-parallel.ts';
 import { baseWeightBytes, savedBytes, transferBytes } from '../../../core/work/memory.ts';
-import { hasLoss, stageContents } from '../../../core/work/setting.ts';
+import { hasLoss, stageContents, type StageContent } from '../../../core/work/setting.ts';
 import { WHOLE, type Sharing } from '../../../core/work/sharing.ts';
 import { backwardWork, forwardWork, stepWork } from '../../../core/work/stage.ts';
 import { EVERY_MODULE, middleLayers, PAPER_ADAPTER, preset, rowsOf, settingOf, wholeModel } from './settings.ts';
@@ -61,6 +61,13 @@ describe('tensor-parallel sums', () => {
     const callsOf = (kind: MicrobatchCollectiveKind): number =>
       microbatchCollective(SHARD, wholeModel(SETTING.model), { sharing: RELEASED, kind, shape: SHAPE }).calls;
     expect([callsOf('allReduceForward'), callsOf('allReduceBackward')]).toEqual([32 * 6.5, 32 * 10 - 4.5]);
+  });
+
+  it('as released run beside products where nothing waits for them: three hidden-wide sums of a layer', () => {
+    const hiddenSums = (content: StageContent): number =>
+      sumsBesideProducts(SHARD, content, RELEASED, SHAPE).reduce((sum, { layers, bytes }) => sum + (layers * bytes) / hidden, 0);
+    expect(hiddenSums(middleLayers(4))).toBe(4 * 3);
+    expect(hiddenSums({ ...middleLayers(4), embedding: true })).toBe(4 * 3 - 3 * 0.5);
   });
 
   it('as released gather what an adapter on cut inputs reads, over the whole width of the module', () => {
