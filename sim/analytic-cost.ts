@@ -1,8 +1,9 @@
 import type { Gpu } from '../core/cluster/cluster.ts';
+import { groupOfDevices, type RankGroup } from '../core/cluster/collective-algorithm.ts';
 import type { CollectiveCost, ComputeCost, CostModel, ResidentBytes } from '../core/cost-model.ts';
 import type { GradientCollectiveKind, MicrobatchCollectiveKind } from '../core/plan/op.ts';
 import { neighboursOf } from '../core/plan/pipelines.ts';
-import type { StagePlacement } from '../core/plan/plan.ts';
+import type { MicrobatchShape, StagePlacement } from '../core/plan/plan.ts';
 import { gradientCollective, microbatchCollective, sharedWeightBytes } from '../core/work/collective.ts';
 import {
   adapterRoundingBytes,
@@ -13,9 +14,11 @@ import {
   temporaryBytes,
   transferBytes,
 } from '../core/work/memory.ts';
+import { gatheredInputBytes, sumsBesideProducts } from '../core/work/released-tensor-parallel.ts';
 import { stageContents, type StageContent } from '../core/work/setting.ts';
 import { shardsOf, WHOLE, type Sharing } from '../core/work/sharing.ts';
 import { stepWork } from '../core/work/stage.ts';
+import { exposedSums } from './exposed-sums.ts';
 import { deviceTimes, once, type AnalyticCostOptions, type ByShape, type DeviceTimes } from './device-times.ts';
 
 /** Cost model that predicts an op's time from its work and its device's profile. */
@@ -65,16 +68,20 @@ interface StageCost {
 const stageCosts = (options: AnalyticCostOptions): StageCost[] => {
   const known = new Map<Gpu, { readonly device: DeviceTimes; readonly stages: Map<string, StageCost> }>();
   const inOneCall = stagesInOneCall(options.stages);
+  const group = groupOfDevices(options.cluster, [...new Set(options.stages.map(({ device }) => device))]);
   return stageContents(options.stages).map((content, stage) => {
     const { gpu } = options.cluster.devices[options.stages[stage]!.device]!;
     const { device, stages } = known.get(gpu) ?? { device: deviceTimes(options, gpu), stages: new Map<string, StageCost>() };
     known.set(gpu, { device, stages });
     const key = JSON.stringify([content, inOneCall[stage]]);
-    const cost = stages.get(key) ?? stageCost(options.sharing ?? WHOLE, device, { content, passShare: 1 / inOneCall[stage]! });
+    const cost = stages.get(key) ?? stageCost(options.sharing ?? WHOLE, device, { group, content, passShare: messagesOf(content) / inOneCall[stage]! });
     stages.set(key, cost);
     return cost;
   });
 };
+
+/** A pass of layers takes one message in and sends one; where the loss is apart, it takes one in forward and sends one in backward. */
+const messagesOf = ({ layerCount }: StageContent): number => (layerCount === 0 ? 1 / 2 : 1);
 
 /** For each stage, how many neighbours on its device a program passes in the same call: the units of a rank are one call. */
 const stagesInOneCall = (stages: readonly StagePlacement[]): number[] => {
@@ -94,12 +101,14 @@ const onceEach = <T>(of: (adapter: number) => T): ((adapter: number) => T) => {
 };
 
 interface StageFacts {
+  /** All devices of the plan, which share the model where it is shared out. */
+  readonly group: RankGroup;
   readonly content: StageContent;
   /** Of the time that a program takes around a pass. */
   readonly passShare: number;
 }
 
-const stageCost = (sharing: Sharing, { setting, profile, executed, pass, kernels }: DeviceTimes, { content, passShare }: StageFacts): StageCost => {
+const stageCost = (sharing: Sharing, { setting, profile, executed, pass, kernels }: DeviceTimes, { group, content, passShare }: StageFacts): StageCost => {
   const shards = shardsOf(sharing);
   const perPassNs = passShare * profile.perPassNs.value;
   const called = (time: ByShape<ComputeCost>): ByShape<ComputeCost> =>
@@ -109,6 +118,17 @@ const stageCost = (sharing: Sharing, { setting, profile, executed, pass, kernels
     });
   const collective = (kind: MicrobatchCollectiveKind): ByShape<CollectiveCost> =>
     once((shape) => microbatchCollective(setting, content, { sharing, kind, shape }));
+  const backwardSums: ByShape<CollectiveCost> =
+    sharing.kind === 'tensor' && sharing.collectives === 'released'
+      ? once((shape) =>
+          exposedSums(microbatchCollective(setting, content, { sharing, kind: 'allReduceBackward', shape }), sumsBesideProducts(setting, content, sharing, shape), {
+            group,
+            timeNs: (products) => kernels(products).deviceNs,
+          }),
+        )
+      : collective('allReduceBackward');
+  const keptInputs = (shape: MicrobatchShape): number =>
+    sharing.kind === 'tensor' && sharing.collectives === 'released' ? gatheredInputBytes(setting, content, sharing, shape) : 0;
   const heldBytes = sharedWeightBytes(setting, content, sharing) / shards;
   return {
     forward: called(pass('forward', content)),
@@ -121,11 +141,11 @@ const stageCost = (sharing: Sharing, { setting, profile, executed, pass, kernels
       allGatherForward: collective('allGatherForward'),
       allGatherBackward: collective('allGatherBackward'),
       allReduceForward: collective('allReduceForward'),
-      allReduceBackward: collective('allReduceBackward'),
+      allReduceBackward: backwardSums,
     },
     reduction: (kind, adapter) => gradientCollective(setting, content, { sharing, kind, adapter }),
     transferBytes: (shape) => transferBytes(setting, content, shape),
-    activationBytes: once((shape) => savedBytes(setting, content, executed(shape))),
+    activationBytes: once((shape) => savedBytes(setting, content, executed(shape)) + keptInputs(shape)),
     activationRounding: once((shape) => savedRoundingBytes(setting, content, executed(shape))),
     transientBytes: once((shape) => temporaryBytes(setting, content, executed(shape))),
     adapterBytes: onceEach((adapter) => {

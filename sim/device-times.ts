@@ -125,10 +125,13 @@ const addCosts = (parts: readonly { readonly times: number; readonly cost: Compu
   return { deviceNs, launchNs, firstLaunchNs };
 };
 
+const modelOfRank = ({ model, sharing }: AnalyticCostOptions): Model =>
+  sharing?.kind === 'tensor' ? shardOfModel(model, sharing.ranks, { sharesVocabulary: sharing.collectives === 'standard' }) : model;
+
 /** What work on a device of this profile depends on. */
 export const settingOf = (options: AnalyticCostOptions, profile: DeviceProfile): WorkSetting => {
   const own = {
-    model: options.sharing?.kind === 'tensor' ? shardOfModel(options.model, options.sharing.ranks) : options.model,
+    model: modelOfRank(options),
     adapters: options.adapters,
     ...(options.optimizers === undefined ? {} : { optimizers: options.optimizers }),
     elementBytes: elementBytesOf(options.precision),

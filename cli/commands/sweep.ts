@@ -8,12 +8,13 @@ import { onInterruption } from '../../exec/run/interruption.ts';
 import { codeIdentity } from '../../experiments/sweep/code-identity.ts';
 import { expandSweep } from '../../experiments/sweep/expand.ts';
 import { openJournal, type Journal } from '../../experiments/sweep/journal.ts';
+import type { PointTask } from '../../experiments/sweep/evaluate-point.ts';
 import { readSweep } from '../../experiments/sweep/read-sweep.ts';
 import { runPoints, type FailedPoint } from '../../experiments/sweep/run-points.ts';
 import { sweepCharts } from '../../experiments/sweep/sweep-charts.ts';
 import { formatSweep, sweepCsv } from '../../experiments/sweep/sweep-table.ts';
-import { choiceText, type Sweep, type SweepPoint, type SweepRow } from '../../experiments/sweep/sweep.ts';
-import { openWorkerPool } from '../../experiments/sweep/worker-pool.ts';
+import { choiceText, type PointResult, type Sweep, type SweepPoint, type SweepRow } from '../../experiments/sweep/sweep.ts';
+import { openWorkerPool } from '../../experiments/worker-pool.ts';
 import { createCountedProgress } from '../counted-progress.ts';
 import { badFiles, badInput, type Failure } from '../failure.ts';
 import { provenance } from '../provenance.ts';
@@ -74,12 +75,12 @@ const run = async ({ sweep, points, journal }: OpenSweep, { threads = availableP
     interruptedBy = error.kind === 'interrupted' ? error.by : error.kind;
     abort.abort();
   });
-  const pool = openWorkerPool(threads, abort.signal);
+  const pool = openWorkerPool<PointTask, PointResult>(new URL('../../experiments/sweep/worker.js', import.meta.url), threads, abort.signal);
   const progress = createCountedProgress('points');
   try {
     const failed = await runPoints(points, {
       journal,
-      evaluate: ({ content }) => pool.evaluate({ content, folder: sweep.folder }),
+      evaluate: ({ content }) => pool.run({ content, folder: sweep.folder }),
       concurrency: threads,
       onDone: progress.show,
       signal: abort.signal,

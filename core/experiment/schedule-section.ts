@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { wholeNumber } from '../leaves.ts';
 import { formatProblems, problem, type Problem, type Problems } from '../problem.ts';
 import { closed, inside, isRecord, leaf, oneOf, readStructure } from '../structure.ts';
-import { LOSS_PLACES, RANK_BATCHES, RECOMPUTE, SCHEDULE_NAMES, type Schedule, type ScheduleName, type ScheduleOf } from './schedule.ts';
+import { LOSS_PLACES, PREFETCH, RANK_BATCHES, RECOMPUTE, SCHEDULE_NAMES, type Schedule, type ScheduleName, type ScheduleOf } from './schedule.ts';
 
 const autoOr = (minimum: number): z.ZodType<'auto' | number> =>
   leaf(
@@ -27,7 +27,7 @@ const OPTIONS = {
   rows: { batch: oneOf(RANK_BATCHES).default('global') },
   fsdp: {
     unit: oneOf(['layer', 'module'] as const).default('layer'),
-    prefetch: z.boolean().default(true),
+    prefetch: oneOf(PREFETCH).default('both'),
     reshard: z.boolean().default(true),
     gatherFp32: z.boolean().default(false),
   },
@@ -55,7 +55,9 @@ export const RELEASED: Partial<Record<ScheduleName, Readonly<Record<string, unkn
   gpipe: { loss: 'head' },
   '1f1b': { loss: 'head' },
   lorapp: { loss: 'head', release: 'greedy' },
-  fsdp: { unit: 'module', batch: 'perRank' },
+  // With limit_all_gathers the host waits for the unit before the last. In backward the small units of an adapter's matrices
+  // are always between two layers, so that a layer is gathered only when the one above it is done.
+  fsdp: { unit: 'module', batch: 'perRank', prefetch: 'forward' },
   'tensor-parallel': { collectives: 'released' },
 };
 

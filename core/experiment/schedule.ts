@@ -73,14 +73,16 @@ export interface DataParallelSchedule extends RankSchedule {
   readonly batch: RankBatch;
 }
 
+/** In which passes the next unit is gathered while one computes. */
+export const PREFETCH = ['both', 'forward', 'none'] as const;
+
 /** Every device has a share of each weight and gathers the rest for as long as it needs it (FullyShardedDataParallel). */
 export interface FsdpSchedule extends RankSchedule {
   readonly type: 'fsdp';
   readonly batch: RankBatch;
   /** What one collective call moves: a layer, or a layer and, by itself, each of its adapters' matrices. */
   readonly unit: 'layer' | 'module';
-  /** Whether the next unit is gathered while one computes. */
-  readonly prefetch: boolean;
+  readonly prefetch: (typeof PREFETCH)[number];
   /** Whether weights are given back after forward and gathered again for backward. */
   readonly reshard: boolean;
   /** Whether weights are kept and gathered in fp32 whatever the precision of the products. */

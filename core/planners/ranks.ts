@@ -4,6 +4,7 @@
  * BatchLoRA groups, train one after another; of a round every rank takes its microbatches through all its stages, steps,
  * and goes on. The schedules differ in the collectives around the passes only.
  */
+import type { FsdpSchedule } from '../experiment/schedule.ts';
 import type { Plan, StagePlacement } from '../plan/plan.ts';
 import type { Workload } from '../workload.ts';
 import type { Group } from './groups.ts';
@@ -113,30 +114,28 @@ export const TENSOR_PARALLEL: RankStyle = {
   },
 };
 
-export interface ShardedOptions {
-  readonly prefetch: boolean;
-  readonly reshard: boolean;
-}
+export type ShardedOptions = Pick<FsdpSchedule, 'prefetch' | 'reshard'>;
 
 /**
  * A unit's weights are gathered before its passes and given back behind them. With prefetch the next unit's gather
  * stands before a pass, so that it goes on beside it, and two units are there at a time (Zhao et al. 2023, section 3.3).
  */
 export const sharded = ({ prefetch, reshard }: ShardedOptions): RankStyle => {
-  const visit = (order: readonly number[], gather: (stage: number) => void, compute: (stage: number) => void): void => {
+  const visit = (order: readonly number[], ahead: boolean, gather: (stage: number) => void, compute: (stage: number) => void): void => {
     for (const [position, stage] of order.entries()) {
-      if (!prefetch || position === 0) gather(stage);
+      if (!ahead || position === 0) gather(stage);
       const next = order[position + 1];
-      if (prefetch && next !== undefined) gather(next);
+      if (ahead && next !== undefined) gather(next);
       compute(stage);
     }
   };
   return {
     forward: ({ writer, stages, microbatch }, compute) =>
-      visit(stages, (stage) => writer.collective('allGatherForward', stage, microbatch), compute),
+      visit(stages, prefetch !== 'none', (stage) => writer.collective('allGatherForward', stage, microbatch), compute),
     backward: ({ writer, stages, microbatch, turns, isLast }) =>
       visit(
         stages.toReversed(),
+        prefetch === 'both',
         (stage) => {
           if (reshard) writer.collective('allGatherBackward', stage, microbatch);
         },

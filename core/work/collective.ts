@@ -2,6 +2,7 @@ import type { CollectiveCost } from '../cost-model.ts';
 import { assertNever } from '../never.ts';
 import type { GradientCollectiveKind, MicrobatchCollectiveKind } from '../plan/op.ts';
 import type { MicrobatchShape, ShapePart } from '../plan/plan.ts';
+import { releasedSums } from './released-tensor-parallel.ts';
 import { adapterStateBytes, baseWeightBytes, hiddenBytes } from './memory.ts';
 import { adapterOf, type StageContent, type WorkSetting } from './setting.ts';
 import type { Sharing } from './sharing.ts';
@@ -20,15 +21,10 @@ export const microbatchCollective = (
     case 'allGatherBackward':
       // No gradient goes through the embedding.
       return gather(setting, { ...content, embedding: false }, sharing, shape);
-    case 'allReduceForward': {
-      const calls = SUMS_PER_LAYER * content.layerCount + Number(content.embedding);
-      return addSums(setting, hiddenSums(setting, shape, calls), content, sharing, shape);
-    }
-    case 'allReduceBackward': {
-      // Nothing needs the input gradient of the lowest layer; that of the LM head is a sum over the vocabulary's shards.
-      const calls = SUMS_PER_LAYER * content.layerCount - Number(content.embedding && content.layerCount > 0) + Number(content.head);
-      return hiddenSums(setting, shape, calls);
-    }
+    case 'allReduceForward':
+      return sumsOf(setting, content, sharing, { shape, isForward: true });
+    case 'allReduceBackward':
+      return sumsOf(setting, content, sharing, { shape, isForward: false });
     default:
       return assertNever(kind);
   }
@@ -57,27 +53,18 @@ const hiddenSums = (setting: WorkSetting, shape: MicrobatchShape, calls: number)
   calls,
 });
 
-const ROW_PARALLEL: readonly string[] = ['o_proj', 'down_proj'];
-/** Of an all-reduce of the same tensor: an all-gather takes half the steps and moves half the bytes. */
-const GATHER = 1 / 2;
+interface SumsAround {
+  readonly shape: MicrobatchShape;
+  readonly isForward: boolean;
+}
 
-/**
- * What the paper's baseline adds for LoRA in forward: the rank-wide result of every adapter whose outputs are cut is
- * summed, and one whose inputs are cut gathers its input and sums its hidden-wide output by itself. With adapters on q, k,
- * v and o: three rank-wide all-reduces, a hidden-wide all-gather and a hidden-wide all-reduce a layer.
- */
-const addSums = (setting: WorkSetting, sums: CollectiveCost, { layerCount }: StageContent, sharing: Sharing, shape: MicrobatchShape): CollectiveCost => {
-  if (sharing.kind !== 'tensor' || sharing.collectives === 'standard') return sums;
-  let { bytes, calls } = sums;
-  const { hiddenSize } = setting.model;
-  for (const part of shape.parts) {
-    const { rank, targetModules } = adapterOf(setting, part);
-    const cutInputs = targetModules.filter((module) => ROW_PARALLEL.includes(module)).length;
-    const cutOutputs = targetModules.length - cutInputs;
-    bytes += layerCount * part.tokens * setting.elementBytes * (cutOutputs * rank + cutInputs * (1 + GATHER) * hiddenSize);
-    calls += layerCount * (cutOutputs + cutInputs * (1 + GATHER));
-  }
-  return { bytes, calls, bufferBytes: hiddenBytes(setting, shape) };
+/** Sums of hidden states around a tensor-parallel stage. */
+const sumsOf = (setting: WorkSetting, content: StageContent, sharing: Sharing, { shape, isForward }: SumsAround): CollectiveCost => {
+  if (sharing.kind === 'tensor' && sharing.collectives === 'released') return releasedSums(setting, content, sharing, { shape, isForward });
+  const { layerCount, embedding, head } = content;
+  // Nothing needs the input gradient of the lowest layer; that of the LM head is a sum over the vocabulary's shards.
+  const ends = isForward ? Number(embedding) : Number(head) - Number(embedding && layerCount > 0);
+  return hiddenSums(setting, shape, SUMS_PER_LAYER * layerCount + ends);
 };
 
 /**

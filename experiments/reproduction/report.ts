@@ -4,7 +4,7 @@ import { REPORT_STYLE } from '../../viz/report-style.ts';
 import { completionClaims } from './claims.ts';
 import type { EvaluatedFigure, EvaluatedPanel, EvaluatedPoint } from './evaluate.ts';
 import { figureSvg } from './figure-svg.ts';
-import { claimCells, summaryCells, type Cells } from './summary.ts';
+import { claimCells, claimsInWords, summaryCells, type Cells } from './summary.ts';
 
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
@@ -47,7 +47,7 @@ const claimsSection = (figures: readonly EvaluatedFigure[]): string => {
   const claims = completionClaims(figures);
   return claims.length === 0
     ? ''
-    : `<section aria-labelledby="claims"><h2 id="claims">Completion time at the most adapters (section 4)</h2>${table(claimCells(claims))}</section>`;
+    : `<section aria-labelledby="claims"><h2 id="claims">Completion time at the most adapters (section 4)</h2><p>${claimsInWords(claims)}</p>${table(claimCells(claims))}</section>`;
 };
 
 const contents = (figures: readonly EvaluatedFigure[]): string =>

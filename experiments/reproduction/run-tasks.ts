@@ -1,12 +1,6 @@
-import { Worker } from 'node:worker_threads';
+import { openWorkerPool, type WorkerPool } from '../worker-pool.ts';
 import { runTask } from './run-task.ts';
 import type { Task, TaskResult } from './task.ts';
-
-/** Something that computes one task after another. */
-interface Runner {
-  readonly run: (task: Task) => Promise<TaskResult>;
-  readonly close: () => void;
-}
 
 export interface TaskRunOptions {
   /** Worker threads; 0 computes in this one. */
@@ -16,29 +10,9 @@ export interface TaskRunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A task's outcome as it comes back from a worker. */
-export type TaskReply = { readonly kind: 'result'; readonly result: TaskResult } | { readonly kind: 'failed'; readonly message: string };
+type Runner = WorkerPool<Task, TaskResult>;
 
-const startWorker = (): Runner => {
-  const worker = new Worker(new URL('./task-worker.js', import.meta.url));
-  let waiting: { readonly resolve: (result: TaskResult) => void; readonly reject: (error: Error) => void } | null = null;
-  const fail = (error: Error): void => waiting?.reject(error);
-  worker.on('message', (reply: TaskReply) =>
-    reply.kind === 'result' ? waiting?.resolve(reply.result) : fail(new Error(reply.message)),
-  );
-  worker.on('error', fail);
-  worker.on('exit', (code) => fail(new Error(`a worker ended with code ${code}`)));
-  return {
-    run: (task) =>
-      new Promise((resolve, reject) => {
-        waiting = { resolve, reject };
-        worker.postMessage(task);
-      }),
-    close: () => void worker.terminate(),
-  };
-};
-
-const HERE: Runner = { run: runTask, close: () => undefined };
+const HERE: Runner = { run: runTask, close: () => Promise.resolve() };
 
 /** Tasks that take minutes go first, so that none of them is left alone at the end. */
 const byLength = (tasks: readonly Task[]): Task[] => {
@@ -48,20 +22,21 @@ const byLength = (tasks: readonly Task[]): Task[] => {
 
 /** Computes every task on all workers; rejects with the first failure. */
 export const runTasks = async (tasks: readonly Task[], { workers, onResult, signal }: TaskRunOptions): Promise<void> => {
-  const queue = byLength(tasks);
-  const runners = workers === 0 ? [HERE] : Array.from({ length: Math.min(workers, tasks.length) }, startWorker);
-  const closeAll = (): void => runners.forEach(({ close }) => close());
-  signal?.addEventListener('abort', closeAll, { once: true });
-  const work = async ({ run }: Runner): Promise<void> => {
-    for (let task = queue.shift(); task !== undefined && signal?.aborted !== true; task = queue.shift()) {
-      onResult(task, await run(task));
+  if (tasks.length === 0) return;
+  const threads = Math.min(workers, tasks.length);
+  const runner = threads === 0 ? HERE : openWorkerPool<Task, TaskResult>(new URL('./task-worker.js', import.meta.url), threads, signal);
+  const queue = byLength(tasks).values();
+  const work = async (): Promise<void> => {
+    for (const task of queue) {
+      if (signal?.aborted === true) return;
+      onResult(task, await runner.run(task));
     }
   };
   try {
-    await Promise.all(runners.map(work));
+    await Promise.all(Array.from({ length: Math.max(1, threads) }, work));
   } catch (error) {
     if (signal?.aborted !== true) throw error;
   } finally {
-    closeAll();
+    await runner.close();
   }
 };

@@ -111,6 +111,12 @@ export const summaryCells = (figures: readonly EvaluatedFigure[]): Cells => [
 
 const points = (value: number): string => `${value > 0 ? '+' : ''}${(100 * value).toFixed(1)}`;
 
+const CLOSE = 5 / 100;
+
+/** How many claims come out within five points, in words. */
+export const claimsInWords = (claims: readonly Claim[]): string =>
+  `${claims.filter(({ paper, ours }) => Math.abs(ours - paper) <= CLOSE).length} of ${claims.length} within 5 points.`;
+
 export const claimCells = (claims: readonly Claim[]): Cells => [
   ['Figure 7', 'mLoRA against', 'paper: less time by', 'ours: less time by', 'difference in points'],
   ...claims.map(({ panel, against, paper, ours }) => [panel, against, percent(paper), percent(ours), points(ours - paper)]),
@@ -125,6 +131,6 @@ export const summaryMarkdown = (figures: readonly EvaluatedFigure[]): string => 
     '# The paper’s figures, reproduced',
     'Written by `mlora reproduce`. Errors are (ours − paper) ÷ paper; “fits or not” counts the points for which both say whether the run fits in memory.',
     markdownTable(summaryCells(figures)),
-    ...(claims.length === 0 ? [] : ['## Completion time, at the most adapters', markdownTable(claimCells(claims))]),
+    ...(claims.length === 0 ? [] : ['## Completion time, at the most adapters', claimsInWords(claims), markdownTable(claimCells(claims))]),
   ].join('\n\n')}\n`;
 };

@@ -1,14 +1,13 @@
-import { parentPort } from 'node:worker_threads';
 import { runTask } from './run-task.ts';
-import type { TaskReply } from './run-tasks.ts';
-import type { Task } from './task.ts';
+import type { Task, TaskResult } from './task.ts';
 
-const replyTo = async (task: Task): Promise<TaskReply> => {
+/** What a worker thread of a reproduction runs. */
+const computeTask = async (task: Task): Promise<TaskResult> => {
   try {
-    return { kind: 'result', result: await runTask(task) };
+    return await runTask(task);
   } catch (error) {
-    return { kind: 'failed', message: `${JSON.stringify(task)}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}` };
+    throw new Error(`${JSON.stringify(task)}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, { cause: error });
   }
 };
 
-parentPort!.on('message', (task: Task) => void replyTo(task).then((reply) => parentPort!.postMessage(reply)));
+export default computeTask;

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GPU_PROFILES } from '../../sim/profiles/gpu-profiles.ts';
 import { formatProfile } from '../../sim/profile-file.ts';
 import { KNOWN_PROFILE } from '../sim/known-profile.ts';
 import { runCli } from './run-cli.ts';
@@ -31,5 +32,16 @@ describe('--profile', () => {
     const { code, stderr } = await runCli(['simulate', EXAMPLE, '--profile', path]);
     expect(code).toBe(2);
     for (const key of ['name', 'nsPer', 'contextBytes', 'link']) expect(stderr).toContain(`: ${key}: `);
+  });
+
+  test('whose tables do not cover a shape is used with a warning that says what was taken instead', async () => {
+    const path = join(folder, 'narrow.json');
+    const { gemmTable, ...profile } = GPU_PROFILES.get('A40')!;
+    const columns = gemmTable!.tokens.filter((tokens) => tokens <= 256).length;
+    const narrow = { ...gemmTable!, tokens: gemmTable!.tokens.slice(0, columns), products: gemmTable!.products.map((product) => product.slice(0, columns + 2)) };
+    await writeFile(path, formatProfile({ ...profile, gemmTable: narrow }));
+    const { code, stderr } = await runCli(['simulate', 'experiments/examples/unequal-lengths.yaml', '--profile', path]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^mlora: extrapolated: \S+: products of \d+ tokens run at the rate measured for 256, the most in the table/m);
   });
 });

@@ -132,6 +132,20 @@ describe('bad input', () => {
     expect(stderr).toMatch(/cluster.*4xA6000-pcie/);
   });
 
+  test('a cluster whose links do not connect its devices, or have no or endless bandwidth, is refused with the link', async () => {
+    const cluster = 'cluster: { name: apart, machines: [{ gpu: RTX A6000, count: 2 }, { gpu: RTX A6000 }] }';
+    const apart = await runCli(['simulate', await experiment('apart.yaml', SMALL.replace('cluster: 4xA6000-pcie', cluster))], folder);
+    expect({ code: apart.code, stdout: apart.stdout }).toEqual({ code: 2, stdout: '' });
+    expect(apart.stderr).toContain('cluster.network: is missing; nothing connects the 2 machines');
+    expect(apart.stderr).toContain('cluster.machines[0].interconnect: is missing; nothing connects the 2 devices');
+    for (const bandwidth of ['-1 GB/s', '0 GB/s', '.inf', '1e999']) {
+      const link = `cluster: { name: slow, machines: [{ gpu: RTX A6000, count: 4, interconnect: { type: pcie, bandwidth: ${bandwidth}, latency: 1 us } }] }`;
+      const { code, stderr } = await runCli(['simulate', await experiment('slow.yaml', SMALL.replace('cluster: 4xA6000-pcie', link))], folder);
+      expect({ code, bandwidth }).toEqual({ code: 2, bandwidth });
+      expect(stderr).toContain('cluster.machines[0].interconnect.bandwidth: ');
+    }
+  });
+
   test('a missing experiment file is named', async () => {
     const { code, stderr } = await runCli(['simulate', 'nowhere.yaml'], folder);
     expect(code).toBe(2);

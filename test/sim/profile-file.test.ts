@@ -20,6 +20,21 @@ describe('a profile file', () => {
     expect([...paths].sort()).toEqual(['contextBytes.origin', 'extra', 'nsPer.byte.value', 'nsPer.randomNumber']);
   });
 
+  it.each([
+    ['gemmEfficiency', 'fp32', '0'],
+    ['gemmEfficiency', 'fp32', '1.5'],
+    ['gemmEfficiency', 'fp32', '1e999'],
+    ['gemmEfficiency', 'fp32', '"fast"'],
+    ['launch', 'perKernelNs', '-7'],
+    ['launch', 'perKernelNs', '1e999'],
+    ['launch', 'perKernelNs', 'null'],
+  ])('is refused where %s.%s is %s', (group, key, value) => {
+    const profile = JSON.parse(formatProfile(GPU_PROFILE)) as Record<string, Record<string, { value: unknown }>>;
+    profile[group]![key]!.value = '#';
+    const result = readProfile(JSON.stringify(profile).replace('"#"', value));
+    expect(E.isLeft(result) && result.left.map(({ path }) => path)).toEqual([`${group}.${key}.value`]);
+  });
+
   it('is refused with every fault of its tables', () => {
     const broken = JSON.parse(formatProfile(GPU_PROFILES.get('A40')!)) as {
       gemmTable: { tokens: number[]; products: number[][] };

@@ -117,6 +117,31 @@ describe('random plans', () => {
     );
   });
 
+  it('never take longer where one link alone is faster', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, fc.nat(), fc.constantFrom(1.5, 4), (seed, speed, chosen, ratio) => {
+        const plan = planOfSeed(seed);
+        const even = constantCluster(devicesOf(seed), { latencyNs: 3 });
+        const better = chosen % Math.max(1, even.links.length);
+        const links = even.links.map((link, index) => (index === better ? { ...link, bytesPerSecond: ratio * link.bytesPerSecond } : link));
+        expect(makespanNs(traceOf(plan, costOf(speed), { ...even, links }))).toBeLessThanOrEqual(makespanNs(traceOf(plan, costOf(speed), even)));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('never take longer with more memory, nor run out of it where they did not before', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, fc.integer({ min: 100, max: 2000 }), fc.nat(2000), (seed, speed, memoryBytes, more) => {
+        const run = (capacity: number): Trace => traceOf(planOfSeed(seed), costOf(speed), constantCluster(devicesOf(seed), { memoryBytes: capacity }));
+        const [less, most] = [run(memoryBytes), run(memoryBytes + more)];
+        expect(makespanNs(most)).toBeLessThanOrEqual(makespanNs(less));
+        if (less.outOfMemory === null) expect(most.outOfMemory).toBeNull();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it('never take longer with faster devices and links where traffic takes multiprocessors and NCCL chooses algorithms', () => {
     fc.assert(
       fc.property(planSeeds, speeds, fc.constantFrom(1, 2, 7), fc.constantFrom(1, 1.5, 4), fc.nat(20), (seed, speed, slowness, ratio, latencyNs) => {
@@ -145,6 +170,30 @@ describe('conservation', () => {
       fc.property(planSeeds, speeds, (seed, speed) => {
         const trace = traceOf(planOfSeed(seed), costOf(speed), constantCluster(devicesOf(seed)));
         expect(transfersOn(trace, STREAM.send)).toEqual(transfersOn(trace, STREAM.receive));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('holds for bytes: what leaves a device in flight is what arrives, and none are on their way in the end', () => {
+    fc.assert(
+      fc.property(planSeeds, speeds, (seed, speed) => {
+        const plan = planOfSeed(seed);
+        const cost = costOf(speed);
+        const trace = traceOf(plan, cost, constantCluster(devicesOf(seed)));
+        const bytesOn = (stream: number): number[] =>
+          spansOf(trace)
+            .filter((span) => span.stream === stream)
+            .map(({ startNs, endNs }) => endNs - startNs)
+            .sort((a, b) => a - b);
+        // A link of its own for each pair moves a byte a nanosecond without latency: a span is as long as its bytes are many.
+        const sent = spansOf(trace).filter(({ stream }) => stream === STREAM.send);
+        const expected = sent.map(({ kind, stage, operand }) => {
+          const boundary = kind === KIND.sendForward ? stage : stage - 1;
+          return cost.transferBytes(boundary, plan.shapes[plan.microbatches.shape[operand]!]!);
+        });
+        expect(bytesOn(STREAM.send)).toEqual(expected.sort((a, b) => a - b));
+        expect(bytesOn(STREAM.receive)).toEqual(bytesOn(STREAM.send));
       }),
       { numRuns: 50 },
     );

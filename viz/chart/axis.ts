@@ -11,6 +11,8 @@ export interface Quantity {
   readonly scale?: 'linear' | 'log' | 'log2';
   /** Whether a linear axis begins at 0; true unless told. */
   readonly fromZero?: boolean;
+  /** Whether it counts things, so that a linear axis has ticks at whole numbers only; false unless told. */
+  readonly counts?: boolean;
 }
 
 /** Values of a quantity along some pixels. */
@@ -35,14 +37,20 @@ const DENSEST_TICKS = { vertical: 32, horizontal: 64 } as const;
 const wide = (values: readonly number[]): readonly [number, number] => {
   const [low = 0, high = 1] = extent(values);
   if (low !== high) return [low, high];
-  const margin = Math.abs(low) / 2 || 1;
-  return [low - margin, high + margin];
+  const margin = Math.abs(low) / 2;
+  return margin === 0 ? [0, 1] : [low - margin, high + margin];
 };
 
-const linearAxis = (values: readonly number[], pixels: readonly [number, number], count: number): Axis => {
+interface Marks {
+  readonly count: number;
+  readonly wholeOnly: boolean;
+}
+
+const linearAxis = (values: readonly number[], pixels: readonly [number, number], { count, wholeOnly }: Marks): Axis => {
   const scale = scaleLinear(wide(values), pixels).nice(count);
-  const labelOf = scale.tickFormat(count);
-  return { position: scale, ticks: scale.ticks(count).map((value) => ({ at: scale(value), label: labelOf(value) })) };
+  const labelOf = wholeOnly ? format(',') : scale.tickFormat(count);
+  const ticks = scale.ticks(count).filter((value) => !wholeOnly || Number.isInteger(value));
+  return { position: scale, ticks: ticks.map((value) => ({ at: scale(value), label: labelOf(value) })) };
 };
 
 /** Steps inside a decade, from many to few. */
@@ -91,7 +99,7 @@ const logAxis = (
 
 /** An axis that holds all values; `pixels` says where it begins and ends in pixels. */
 export const createAxis = (
-  { scale = 'linear', fromZero = true }: Quantity,
+  { scale = 'linear', fromZero = true, counts = false }: Quantity,
   values: readonly number[],
   pixels: readonly [number, number],
   direction: 'vertical' | 'horizontal',
@@ -99,5 +107,5 @@ export const createAxis = (
   const count = Math.max(2, Math.floor(Math.abs(pixels[1] - pixels[0]) / DENSEST_TICKS[direction]));
   const finite = values.filter((value) => Number.isFinite(value) && (scale === 'linear' || value > 0));
   if (scale !== 'linear') return logAxis(finite, pixels, count, scale);
-  return linearAxis(fromZero ? [0, ...finite] : finite, pixels, count);
+  return linearAxis(fromZero ? [0, ...finite] : finite, pixels, { count, wholeOnly: counts });
 };

@@ -26,6 +26,6 @@ export const multiLoraH100 = (): DataSet<MixRun, 'tokensPerSecond'> => ({
   ],
   notes: [
     'Nothing is fitted: profile of the H100, published script (rows of a microbatch, modules, dropout). Lengths are lognormal with the means of the three data sets; their spread is a guess, as the file of sampled lengths is not published.',
-    'The short rows of XSum are predicted too fast for FSDP and 1F1B, which run 2,000 tokens at a time: the host has little time there to hide its own work. With different lengths (Het) FSDP and mLoRA are equal here where mLoRA led by 14 %: how long FSDP’s ranks wait for the longest of their rows depends on the spread. The sampled lengths and a profile of one step at XSum would settle both.',
+    'The short rows of XSum are predicted too fast for FSDP and 1F1B, which step after every adapter’s iteration: what is missing is 0.4 s an iteration at XSum, 0.25 to 0.3 s at CNN and nothing at WikiSum, while mLoRA, whose other adapters go on meanwhile, lacks none. It looks like work of the host around a step, which longer iterations hide; the source does not show it. With different lengths (Het) FSDP and mLoRA are equal here where mLoRA led by 14 %: how long FSDP’s ranks wait for the longest of their rows depends on the spread. The sampled lengths and a profile of one step at XSum would settle both.',
   ],
 });

@@ -24,7 +24,7 @@ const START: PaperConstants = {
   networkMegabytesPerSecond: NETWORK_MB_PER_SECOND,
 };
 
-/** Bandwidths between which one is looked for, and to how many digits it is kept. */
+/** Bandwidths between which one is looked for, up to what PCIe 4.0 x16 has, and to how many digits it is kept. */
 const BANDWIDTHS = [0.1, 32] as const;
 const DIGITS = 3;
 const HALVINGS = 10;

@@ -52,7 +52,7 @@ const cluster = fc.oneof(
 const schedule = fc.oneof(
   fc.record({ type: fc.constantFrom('gpipe', '1f1b', 'lorapp'), microbatches: fc.constantFrom(1, 2), setting: fc.constantFrom('fair', 'released') }),
   fc.record({ type: fc.constantFrom('zb-h1', 'single', 'data-parallel', 'instances'), microbatches: fc.constant(1) }),
-  fc.record({ type: fc.constant('fsdp'), prefetch: fc.boolean(), reshard: fc.boolean(), gatherFp32: fc.boolean(), batch: fc.constantFrom('global', 'perRank') }),
+  fc.record({ type: fc.constant('fsdp'), prefetch: fc.constantFrom('both', 'forward', 'none'), reshard: fc.boolean(), gatherFp32: fc.boolean(), batch: fc.constantFrom('global', 'perRank') }),
   fc.record({
     microbatches: fc.constantFrom(1, 2),
     order: optional(fc.constantFrom('1f1b', 'gpipe')),

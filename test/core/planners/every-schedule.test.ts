@@ -20,7 +20,7 @@ const schedulesOf = (microbatches: number): readonly Schedule[] => [
   makeSchedule({ type: 'lorapp', microbatches, setting: 'released' }),
   makeSchedule({ type: 'lorapp', microbatches, loss: 'head' }),
   makeSchedule({ type: 'interleaved', microbatches, chunks: 3 }),
-  makeSchedule({ type: 'fsdp', microbatches, prefetch: false, reshard: false }),
+  makeSchedule({ type: 'fsdp', microbatches, prefetch: 'none', reshard: false }),
   makeSchedule({ type: 'fsdp', microbatches, reshard: false, groups: 1 }),
 ];
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { makeSchedule } from '../../../core/experiment/schedule-section.ts';
-import type { Schedule } from '../../../core/experiment/schedule.ts';
+import type { FsdpSchedule, Schedule } from '../../../core/experiment/schedule.ts';
 import { KIND, type ComputeOpKind } from '../../../core/plan/op.ts';
 import { opsOf, type Plan } from '../../../core/plan/plan.ts';
 import { formatProgram } from '../../../core/plan/text.ts';
@@ -48,19 +48,26 @@ describe('sharded weights', () => {
   });
 
   it('are gathered when they are needed where nothing is prefetched, and once where they are kept', () => {
-    expect(linesFor(makeSchedule({ type: 'fsdp', microbatches: 1, prefetch: false, reshard: false }))[0]).toBe(
+    expect(linesFor(makeSchedule({ type: 'fsdp', microbatches: 1, prefetch: 'none', reshard: false }))[0]).toBe(
       '0GATHER_F0 0F0 1GATHER_F0 1F0 2GATHER_F0 2F0 2B0 2SCATTER0.0 1B0 1SCATTER0.0 0B0 0SCATTER0.0 0STEP0.0 1STEP0.0 2STEP0.0',
+    );
+  });
+
+  it('are gathered ahead in forward and when they are needed in backward, as released', () => {
+    expect(linesFor(makeSchedule({ type: 'fsdp', microbatches: 1, setting: 'released', batch: 'global' }))[0]).toBe(
+      '0GATHER_F0 1GATHER_F0 0F0 2GATHER_F0 1F0 2F0 ' +
+        '2GATHER_B0 2B0 2SCATTER0.0 1GATHER_B0 1B0 1SCATTER0.0 0GATHER_B0 0B0 0SCATTER0.0 0STEP0.0 1STEP0.0 2STEP0.0',
     );
   });
 
   it('hide their gathers behind compute with prefetch only', () => {
     const cost = constantCost({ forwardNs: 100, backwardNs: 100, collectiveBytes: 120 });
-    const makespan = (prefetch: boolean): number =>
+    const makespan = (prefetch: FsdpSchedule['prefetch']): number =>
       makespanNs(traceOf(planned({ schedule: makeSchedule({ type: 'fsdp', microbatches: 1, prefetch }), devices: 2, adapters: 1, iterations: 1, cost }), cost, constantCluster(2)));
     // Six gathers of 60 in front of six passes of 100, and the last scatter. With prefetch the first gather of each
     // direction is exposed, and of the middle unit's in backward, which queues behind a scatter, 20.
-    expect(makespan(false)).toBe(6 * 160 + 60 + 2 * 60);
-    expect(makespan(true)).toBeLessThan(makespan(false) - 3 * 60);
+    expect(makespan('none')).toBe(6 * 160 + 60 + 2 * 60);
+    expect(makespan('both')).toBeLessThan(makespan('none') - 3 * 60);
   });
 });
 

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { shardOfModel } from '../../../core/model/shard.ts';
+import type { Adapter } from '../../../core/job.ts';
 import type { MicrobatchCollectiveKind } from '../../../core/plan/op.ts';
 import { gradientCollective, microbatchCollective, sharedWeightBytes } from '../../../core/work/collective.ts';
 import { totalFlops } from '../../../core/work/kernel.ts';
+import { gatheredInputBytes, sumsBesideProducts } from '../../../core/work/released-tensor-parallel.ts';
 import { baseWeightBytes, savedBytes, transferBytes } from '../../../core/work/memory.ts';
-import { hasLoss, stageContents } from '../../../core/work/setting.ts';
+import { hasLoss, stageContents, type StageContent } from '../../../core/work/setting.ts';
 import { WHOLE, type Sharing } from '../../../core/work/sharing.ts';
 import { backwardWork, forwardWork, stepWork } from '../../../core/work/stage.ts';
 import { EVERY_MODULE, middleLayers, PAPER_ADAPTER, preset, rowsOf, settingOf, wholeModel } from './settings.ts';
@@ -36,8 +38,11 @@ describe('a tensor-parallel rank', () => {
   });
 });
 
+const SHARD = { ...SETTING, model: shardOfModel(SETTING.model, 4) };
+const RELEASED = { kind: 'tensor', ranks: 4, collectives: 'released' } as const;
+
 const sumsOf = (collectives: 'standard' | 'released', kind: MicrobatchCollectiveKind, layers: number) =>
-  microbatchCollective(SETTING, middleLayers(layers), { sharing: { kind: 'tensor', ranks: 4, collectives }, kind, shape: SHAPE });
+  microbatchCollective(SHARD, middleLayers(layers), { sharing: { kind: 'tensor', ranks: 4, collectives }, kind, shape: SHAPE });
 
 describe('tensor-parallel sums', () => {
   const hidden = TOKENS * WIDTH * 4;
@@ -46,11 +51,32 @@ describe('tensor-parallel sums', () => {
     for (const kind of ['allReduceForward', 'allReduceBackward'] as const) expect(sumsOf('standard', kind, 8)).toEqual({ bytes: 16 * hidden, calls: 16 });
   });
 
-  it('as released have three rank-wide sums, a hidden-wide gather and a hidden-wide sum more a layer', () => {
+  it('as released are five hidden-wide sums more a layer: LoRA’s in both directions, and one of every input gradient', () => {
     const narrow = TOKENS * 16 * 4;
-    const added = { bytes: 8 * (3 * narrow + 1.5 * hidden), calls: 8 * (3 + 1.5) };
-    expect(sumsOf('released', 'allReduceForward', 8)).toMatchObject({ bytes: 16 * hidden + added.bytes, calls: 16 + added.calls });
-    expect(sumsOf('released', 'allReduceBackward', 8)).toEqual(sumsOf('standard', 'allReduceBackward', 8));
+    expect(sumsOf('released', 'allReduceForward', 8)).toMatchObject({ bytes: 8 * (3.5 * hidden + 3 * narrow), calls: 8 * (3.5 + 3) });
+    expect(sumsOf('released', 'allReduceBackward', 8)).toMatchObject({ bytes: 8 * (7 * hidden + 3 * narrow), calls: 8 * (7 + 3) });
+  });
+
+  it('as released leave out the input gradients of q, k and v in the lowest layer, and the ends, which every rank has whole', () => {
+    const callsOf = (kind: MicrobatchCollectiveKind): number =>
+      microbatchCollective(SHARD, wholeModel(SETTING.model), { sharing: RELEASED, kind, shape: SHAPE }).calls;
+    expect([callsOf('allReduceForward'), callsOf('allReduceBackward')]).toEqual([32 * 6.5, 32 * 10 - 4.5]);
+  });
+
+  it('as released run beside products where nothing waits for them: three hidden-wide sums of a layer', () => {
+    const hiddenSums = (content: StageContent): number =>
+      sumsBesideProducts(SHARD, content, RELEASED, SHAPE).reduce((sum, { layers, bytes }) => sum + (layers * bytes) / hidden, 0);
+    expect(hiddenSums(middleLayers(4))).toBe(4 * 3);
+    expect(hiddenSums({ ...middleLayers(4), embedding: true })).toBe(4 * 3 - 3 * 0.5);
+  });
+
+  it('as released gather what an adapter on cut inputs reads, over the whole width of the module', () => {
+    const down: Adapter = { ...PAPER_ADAPTER, targetModules: ['down_proj'] };
+    const shard = { ...SETTING, adapters: [down], model: shardOfModel(SETTING.model, 4, { sharesVocabulary: false }) };
+    expect(shard.model.vocabularySize).toBe(32_000);
+    expect(gatheredInputBytes(shard, middleLayers(2), RELEASED, SHAPE)).toBe(2 * TOKENS * 11_008 * 4);
+    expect(gatheredInputBytes(SHARD, middleLayers(2), RELEASED, SHAPE)).toBe(2 * hidden);
+    expect(gatheredInputBytes(SHARD, { ...middleLayers(2), recompute: true }, RELEASED, SHAPE)).toBe(0);
   });
 
   it('also put the shards of the vocabulary together, and leave out the input gradient of the lowest layer', () => {

@@ -8,7 +8,7 @@ import { valueOf, type Series } from '../../../experiments/reproduction/figure.t
 import { FIGURES } from '../../../experiments/reproduction/figures.ts';
 import { readPaperFigure } from '../../../experiments/reproduction/paper.ts';
 import { reproductionPage } from '../../../experiments/reproduction/report.ts';
-import { summarizeFigures, summaryMarkdown } from '../../../experiments/reproduction/summary.ts';
+import { claimsInWords, summarizeFigures, summaryMarkdown } from '../../../experiments/reproduction/summary.ts';
 
 const figure = FIGURES.find(({ number }) => number === 7)!;
 const panel = figure.panels[0]!;
@@ -45,7 +45,9 @@ describe('summary of a reproduction', () => {
   });
 
   test('claims compare what mLoRA saves at the most adapters', () => {
-    expect(completionClaims([EVALUATED])).toEqual([{ panel: panel.title, against: '1F1B', paper: 0.4, ours: 0.5 }]);
+    const claims = completionClaims([EVALUATED]);
+    expect(claims).toEqual([{ panel: panel.title, against: '1F1B', paper: 0.4, ours: 0.5 }]);
+    expect(claimsInWords([...claims, { ...claims[0]!, ours: 0.36 }])).toBe('1 of 2 within 5 points.');
     expect(summaryMarkdown([EVALUATED])).toContain('| 40.00 % | 50.00 % | +10.0 |');
   });
 

@@ -138,3 +138,20 @@ describe('an axis', () => {
     expect(axis.ticks.map(({ label }) => label)).toEqual(['1', '2', '4', '8', '16', '32', '64']);
   });
 });
+
+describe('an axis that counts things', () => {
+  it('has ticks at whole numbers only, and one for a single value', () => {
+    const labelsOf = (values: readonly number[]): string[] =>
+      createAxis({ label: 'adapters', unit: null, fromZero: false, counts: true }, values, [0, 400], 'horizontal').ticks.map(({ label }) => label);
+    expect(labelsOf([1, 2])).toEqual(['1', '2']);
+    expect(labelsOf([1, 2, 3, 4])).toEqual(['1', '2', '3', '4']);
+    expect(labelsOf([1])).toEqual(['1']);
+  });
+});
+
+describe('an axis of nothing', () => {
+  it('goes from 0 to 1', () => {
+    const { position } = createAxis({ label: 'time', unit: 'h' }, [], [100, 0], 'vertical');
+    expect([position(0), position(1)]).toEqual([100, 0]);
+  });
+});
