@@ -31,16 +31,23 @@ export const nameOf = ({ label, unit }: Quantity): string => (unit === null ? la
 /** Pixels from tick to tick at least. */
 const DENSEST_TICKS = { vertical: 32, horizontal: 64 } as const;
 
-/** The extent of values, widened where it has no length. */
+/** Values closer to each other than this share of them are one value: no tick has room between them. */
+const SAME = 1e-9;
+
+/** The extent of values, widened where it has no length; nothing and zero alone reach from 0 to 1. */
 const wide = (values: readonly number[]): readonly [number, number] => {
-  const [low = 0, high = 1] = extent(values);
-  if (low !== high) return [low, high];
-  const margin = Math.abs(low) / 2 || 1;
-  return [low - margin, high + margin];
+  const [low = 0, high = 0] = extent(values);
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  if (size === 0) return [0, 1];
+  return high - low > SAME * size ? [low, high] : [low - size / 2, high + size / 2];
 };
 
-const linearAxis = (values: readonly number[], pixels: readonly [number, number], count: number): Axis => {
-  const scale = scaleLinear(wide(values), pixels).nice(count);
+const linearAxis = (values: readonly number[], pixels: readonly [number, number], most: number): Axis => {
+  const [low, high] = wide(values);
+  // What is counted is whole, and so are its ticks.
+  const isWhole = values.every(Number.isInteger);
+  const count = isWhole ? Math.max(1, Math.min(most, Math.floor(high - low))) : most;
+  const scale = scaleLinear([low, high], pixels).nice(count);
   const labelOf = scale.tickFormat(count);
   return { position: scale, ticks: scale.ticks(count).map((value) => ({ at: scale(value), label: labelOf(value) })) };
 };
