@@ -94,9 +94,9 @@ const colourChoice = `<label>Colours: <select data-action="colour">${COLOUR_BY.m
 ).join('')}</select></label>`;
 
 const SWITCHES = [
-  ['bubbles', 'bubbles by cause'],
-  ['critical', 'critical path'],
-].map(([name, label]) => `<label><input type="checkbox" data-action="${name}"> ${label}</label>`);
+  ['bubbles', 'bubbles by cause', ' checked'],
+  ['critical', 'critical path', ''],
+].map(([name, label, state]) => `<label><input type="checkbox" data-action="${name}"${state}> ${label}</label>`);
 
 const saveButton = ({ label }: LabelledTrace, t: number): string =>
   `<button type="button" data-save="${t}">Save ${escapeText(label.toLowerCase())} SVG</button>`;

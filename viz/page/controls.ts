@@ -47,11 +47,13 @@ const bindLegends = (chart: Chart, legends: HTMLElement): void => {
     if (work !== null) chart.keep(isSameWork(work, chart.kept()) ? null : work);
   });
   chart.element.addEventListener('keep', markKept);
-  chart.element.addEventListener('show', () => {
+  const fill = (): void => {
     const bubbles = chart.views().flatMap((_, v) => chart.bubblesOf(v) ?? []);
     legends.innerHTML = legendsMarkup(chart.traces(), chart.settings().colourBy, causesIn(bubbles));
     markKept();
-  });
+  };
+  chart.element.addEventListener('show', fill);
+  chart.element.addEventListener('explain', fill);
 };
 
 /** What the buttons of the toolbar do. */
