@@ -99,7 +99,9 @@ const SWITCHES = [
 ].map(([name, label, state]) => `<label><input type="checkbox" data-action="${name}"${state}> ${label}</label>`);
 
 const saveButton = ({ label }: LabelledTrace, t: number): string =>
-  `<button type="button" data-save="${t}">Save ${escapeText(label.toLowerCase())} SVG</button>`;
+  ['svg', 'png']
+    .map((format) => `<button type="button" data-save="${t}" data-format="${format}">Save ${escapeText(label.toLowerCase())} ${format.toUpperCase()}</button>`)
+    .join('\n');
 
 /** Buttons that save each trace's picture. */
 export const saveMarkup = (traces: readonly LabelledTrace[]): string => traces.map(saveButton).join('\n');

@@ -115,6 +115,7 @@ const chosenIn = (views: readonly TraceView[], work: Work | null, critical: bool
   });
 
 const isCritical = (trace: Trace): ((span: number) => boolean) => {
+  if (trace.kernels !== undefined) return () => true;
   const rows = new Set(criticalRows(trace));
   return (span) => rows.has(span);
 };
@@ -190,7 +191,7 @@ export const createChart = (element: HTMLElement, firstTheme: ThemeName, { gaps 
   const bubblesOf = (v: number): Bubbles | null => {
     const trace = views[v]?.marks.trace;
     if (trace === undefined || !settings.bubbles) return null;
-    const known = bubbles.get(trace) ?? (gaps === 'computed' ? layoutBubbles(trace, splitIdle(trace).gaps) : null);
+    const known = bubbles.get(trace) ?? (gaps === 'computed' && trace.kernels === undefined ? layoutBubbles(trace, splitIdle(trace).gaps) : null);
     if (known !== null) bubbles.set(trace, known);
     return known;
   };

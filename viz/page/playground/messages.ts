@@ -38,9 +38,9 @@ export type Outcome =
 export type Answer =
   | { readonly kind: 'planned'; readonly outcome: Outcome }
   | { readonly kind: 'file'; readonly text: string }
-  /** Of what the worker planned last; null before anything ran. */
+  /** Of what the worker planned last; null before anything ran. A foreign trace has no explanation. */
   | { readonly kind: 'explained'; readonly label: string; readonly explanation: Explanation | null }
-  | { readonly kind: 'read'; readonly run: Run; readonly explanation: Explanation }
+  | { readonly kind: 'read'; readonly run: Run; readonly explanation: Explanation | null }
   | { readonly kind: 'unreadable'; readonly problems: Problems };
 
 export interface Numbered<T> {

@@ -48,9 +48,17 @@ export const createResult = (root: HTMLElement, chart: Chart): Result => {
   const say = (sentence: string): void => {
     find('.status').textContent = sentence;
   };
+  const sayUnexplained = (): void => {
+    find('.bars').replaceChildren();
+    find('.causes').textContent = 'A trace of a profiler says when kernels ran, not what they waited for.';
+    find('.causes').setAttribute('aria-busy', 'false');
+  };
   const explain = (explained: readonly Explained[]): void => {
     const found = chart.traces().flatMap(({ label }, t) => [explained[t], ...explained].find((each) => each?.label === label) ?? []);
-    if (found.length < chart.traces().length) return;
+    if (found.length < chart.traces().length) {
+      if (chart.traces().some(({ trace }) => trace.kernels !== undefined)) sayUnexplained();
+      return;
+    }
     find('.bars').innerHTML = barsMarkup(found);
     find('.causes').innerHTML = causesMarkup(found);
     find('.causes').setAttribute('aria-busy', 'false');
@@ -94,7 +102,7 @@ export const createResult = (root: HTMLElement, chart: Chart): Result => {
       root.classList.remove('stale');
       find('.downloads').hidden = false;
       showRuns(runs);
-      explain(traces.flatMap((each) => (each.kind === 'read' ? [{ label: each.run.label, explanation: each.explanation }] : [])));
+      explain(traces.flatMap((each) => (each.kind === 'read' && each.explanation !== null ? [{ label: each.run.label, explanation: each.explanation }] : [])));
     },
   };
 };

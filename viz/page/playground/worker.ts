@@ -4,7 +4,7 @@ import { splitIdle } from '../../../core/explain/idle.ts';
 import { formatExperiment } from '../../../core/experiment/format.ts';
 import { formatPlanFile } from '../../../core/experiment/plan-file-text.ts';
 import { formatChromeTrace } from '../../../core/trace/chrome-trace.ts';
-import { readChromeTrace } from '../../../core/trace/read-chrome-trace.ts';
+import { readAnyTrace } from '../../../core/trace/read-chrome-trace.ts';
 import { summarize } from '../../../core/trace/summary.ts';
 import type { Trace } from '../../../core/trace/trace.ts';
 import { packGaps } from './gap-columns.ts';
@@ -15,7 +15,8 @@ import { buffersOf } from './transfer.ts';
 
 const runOf = (label: string, trace: Trace): Run => ({ label, trace, summary: summarize(trace) });
 
-const explain = (trace: Trace): Explanation => {
+const explain = (trace: Trace): Explanation | null => {
+  if (trace.kernels !== undefined) return null;
   const { windowNs, devices, total, gaps } = splitIdle(trace);
   return { windowNs, devices, total, gaps: packGaps(gaps) };
 };
@@ -37,7 +38,7 @@ const FORMATS: Readonly<Record<FileKind, (planned: Planned) => string>> = {
 };
 
 const readRun = (name: string, text: string): Answer => {
-  const trace = readChromeTrace(text);
+  const trace = readAnyTrace(text);
   if (E.isLeft(trace)) return { kind: 'unreadable', problems: trace.left };
   return { kind: 'read', run: runOf(name, trace.right), explanation: explain(trace.right) };
 };
