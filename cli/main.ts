@@ -7,13 +7,14 @@ import { compareCommand, type CompareFlags } from './commands/compare.ts';
 import { explainCommand, type ExplainFlags } from './commands/explain.ts';
 import { generateCommand, type GenerateFlags } from './commands/generate.ts';
 import { mergeCommand, type MergeFlags } from './commands/merge.ts';
-import { planCommand, type PlanFlags } from './commands/plan.ts';
+import { PLAN_FORMATS, planCommand, type PlanFlags } from './commands/plan.ts';
 import { reproduceCommand, type ReproduceFlags } from './commands/reproduce.ts';
 import { simulateCommand, type SimulateFlags } from './commands/simulate.ts';
 import { sweepCommand, type SweepFlags } from './commands/sweep.ts';
 import { trainCommand, type TrainFlags } from './commands/train.ts';
 import { validateCommand, type ValidateFlags } from './commands/validate.ts';
 import { viewCommand, type ViewFlags } from './commands/view.ts';
+import { COLOUR_BY } from '../viz/timeline/colour-by.ts';
 import { exitCodeOf, formatFailure, type Failure } from './failure.ts';
 import { numberArgument } from './number-argument.ts';
 
@@ -34,7 +35,13 @@ program
   .command('plan')
   .description('print the plan of an experiment as JSON that `mlora simulate` reads')
   .argument('<experiment>', 'experiment file (YAML)')
-  .option('--text', 'print one line of ops per device instead')
+  .addOption(
+    new Option('--format <name>', "json for `mlora simulate`, text: a line of ops per device, pytorch-csv: one job's first mini-batch as torch.distributed.pipelining loads it")
+      .choices(PLAN_FORMATS)
+      .default('json'),
+  )
+  .option('--text', 'the same as --format text')
+  .option('--order <csv>', "order of a mini-batch's passes, as torch.distributed.pipelining writes its schedules")
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
   .action((path: string, flags: PlanFlags) => runMain(planCommand(path, flags)));
 
@@ -47,6 +54,8 @@ program
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
   .addOption(new Option('--theme <name>', 'colours of the pictures in --out').choices(['light', 'dark']).default('light'))
   .option('--width <pixels>', 'width of the pictures in --out; 480 suits a column of a paper', numberArgument(320, true), 960)
+  .addOption(new Option('--colours <by>', 'what the colours of the pictures tell apart').choices(COLOUR_BY).default('adapter'))
+  .option('--bubbles', 'shade idle time in the pictures by its cause')
   .action((path: string, flags: SimulateFlags) => runMain(simulateCommand(path, flags)));
 
 program

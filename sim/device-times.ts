@@ -79,12 +79,13 @@ export const deviceTimes = (options: AnalyticCostOptions, gpu: Gpu): DeviceTimes
   const setting = settingOf(options, profile);
   const executed: DeviceTimes['executed'] = setting.elementwise === 'tfjs' ? shapeAsPacked : (shape) => shape;
   const { measure, price } = timing(profile, gpu, { precision: options.precision, attention: setting.attention });
+  const kindOf = kindsOf(options.adapters);
   const known = new Map<string, ByShape<ComputeCost>>();
   const whole = (pass: Pass, content: StageContent): ByShape<ComputeCost> => {
     const key = JSON.stringify([pass, content]);
     const found = known.get(key);
     if (found !== undefined) return found;
-    const table = tabulateAffine((shape) => measure(PASSES[pass](setting, content, shape)), VARYING[setting.elementwise]);
+    const table = tabulateAffine((shape) => measure(PASSES[pass](setting, content, shape)), { varying: VARYING[setting.elementwise], kindOf });
     const time = once((shape) => price(table(executed(shape))));
     known.set(key, time);
     return time;
@@ -94,6 +95,18 @@ export const deviceTimes = (options: AnalyticCostOptions, gpu: Gpu): DeviceTimes
     return once((shape) => addCosts(parts.map(({ times, cost }) => ({ times, cost: cost(shape) }))));
   };
   return { setting, profile, executed, pass: inParts, kernels: (kernels) => price(measure(kernels)) };
+};
+
+/** Adapters that are written alike have the same number: their kernels are the same. */
+const kindsOf = (adapters: readonly Adapter[]): ((adapter: number) => number) => {
+  const numbers = new Map<string, number>();
+  const kinds = adapters.map((adapter) => {
+    const written = JSON.stringify(adapter);
+    const number = numbers.get(written) ?? numbers.size;
+    numbers.set(written, number);
+    return number;
+  });
+  return (adapter) => kinds[adapter]!;
 };
 
 interface ContentPart {

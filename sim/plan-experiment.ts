@@ -7,6 +7,7 @@ import type { Experiment } from '../core/experiment/experiment.ts';
 import { sharingOf } from '../core/experiment/schedule.ts';
 import type { LayerCosts } from '../core/partition.ts';
 import type { MicrobatchShape, Plan, StagePlacement } from '../core/plan/plan.ts';
+import type { PipelineOrder } from '../core/planners/pipeline-orders.ts';
 import type { PlanError } from '../core/planners/plan-error.ts';
 import { planSchedule } from '../core/planners/plan-schedule.ts';
 import { opNs } from '../core/shape-costs.ts';
@@ -30,6 +31,8 @@ export interface PlanExperimentOptions {
   readonly files: FileSizes;
   /** Replaces the profiles that ship with the project. */
   readonly profileOf?: (gpu: Gpu) => DeviceProfile;
+  /** Order of a mini-batch's passes instead of the schedule's own. */
+  readonly order?: PipelineOrder;
 }
 
 /**
@@ -38,14 +41,14 @@ export interface PlanExperimentOptions {
  */
 export const planExperiment = (
   experiment: Experiment,
-  { files, profileOf }: PlanExperimentOptions,
+  { files, profileOf, order }: PlanExperimentOptions,
 ): E.Either<PlanError, PlannedExperiment> => {
   const workload = workloadOf(experiment, files);
   const costOf = (stages: readonly StagePlacement[]): CostModel => costOfExperiment(experiment, stages, profileOf);
   const planOn = (stages: readonly StagePlacement[]): E.Either<PlanError, PlannedExperiment> => {
     const cost = costOf(stages);
     return pipe(
-      planSchedule({ workload, schedule: experiment.schedule, cluster: experiment.cluster, stages, cost }),
+      planSchedule({ workload, schedule: experiment.schedule, cluster: experiment.cluster, stages, cost, ...(order === undefined ? {} : { order }) }),
       E.map((plan) => ({ plan, cost, workload })),
     );
   };

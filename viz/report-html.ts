@@ -22,7 +22,7 @@ const lossSection = (losses: readonly LossSeries[]): string =>
   losses.length === 0
     ? ''
     : `<section aria-labelledby="losses"><h2 id="losses">Losses</h2>
-<p class="quiet">Pale line: training rows. Strong line with dots: held-out rows, which never enter training.</p>
+<p class="quiet">Held-out rows never enter training.</p>
 <div class="losses">${losses.map((series, a) => `<figure>${lossSvg(series, a, PAGE_THEME)}</figure>`).join('\n')}</div></section>`;
 
 const settingsSection = (settings: string): string =>

@@ -94,12 +94,14 @@ const colourChoice = `<label>Colours: <select data-action="colour">${COLOUR_BY.m
 ).join('')}</select></label>`;
 
 const SWITCHES = [
-  ['bubbles', 'bubbles by cause'],
-  ['critical', 'critical path'],
-].map(([name, label]) => `<label><input type="checkbox" data-action="${name}"> ${label}</label>`);
+  ['bubbles', 'bubbles by cause', ' checked'],
+  ['critical', 'critical path', ''],
+].map(([name, label, state]) => `<label><input type="checkbox" data-action="${name}"${state}> ${label}</label>`);
 
 const saveButton = ({ label }: LabelledTrace, t: number): string =>
-  `<button type="button" data-save="${t}">Save ${escapeText(label.toLowerCase())} SVG</button>`;
+  ['svg', 'png']
+    .map((format) => `<button type="button" data-save="${t}" data-format="${format}">Save ${escapeText(label.toLowerCase())} ${format.toUpperCase()}</button>`)
+    .join('\n');
 
 /** Buttons that save each trace's picture. */
 export const saveMarkup = (traces: readonly LabelledTrace[]): string => traces.map(saveButton).join('\n');

@@ -1,13 +1,16 @@
+import { splitIdle } from '../core/explain/idle.ts';
 import type { Trace } from '../core/trace/trace.ts';
 import { metricsLine } from './metrics-line.ts';
 import { drawHeader } from './header.ts';
 import { PADDING, svgDocument } from './surface/svg-document.ts';
 import { createSvgSurface } from './surface/svg-surface.ts';
 import { THEMES, type Theme, type ThemeName } from './theme.ts';
+import { causesIn, layoutBubbles, type Bubbles } from './timeline/bubbles.ts';
+import type { ColourBy } from './timeline/colour-by.ts';
 import { drawTimeline } from './timeline/draw-timeline.ts';
 import type { Frame } from './timeline/frame.ts';
 import { gutterWidth } from './timeline/gutter.ts';
-import { adapterLegend, drawLegend, kindLegend, type LegendItem } from './timeline/legend.ts';
+import { adapterLegend, causeLegend, drawLegend, kindLegend, type LegendItem } from './timeline/legend.ts';
 import { layoutMarks, type TimelineMarks } from './timeline/marks.ts';
 import type { Plot } from './timeline/plot.ts';
 import { AXIS_HEIGHT, drawTimeAxis } from './timeline/time-axis.ts';
@@ -23,6 +26,10 @@ export interface TimelineOptions {
   /** Pixels; 960 unless told. At a paper's column width 480 keeps the letters readable. */
   readonly width?: number;
   readonly theme?: ThemeName;
+  /** What the colours tell apart; adapters unless told. */
+  readonly colourBy?: ColourBy;
+  /** Shades idle time by cause; false unless told. */
+  readonly bubbles?: boolean;
   /** Draws the memory curves under the timeline; true unless told. */
   readonly memory?: boolean;
   /** End of the time axis in nanoseconds, to compare with another trace; the trace's own end unless told. */
@@ -52,9 +59,9 @@ const legend =
     drawLegend(surface, itemsOf(theme), theme, width) + LEGEND_GAP;
 
 const timeline =
-  (marks: TimelineMarks): Part =>
+  (marks: TimelineMarks, bubbles: Bubbles | null): Part =>
   (page) => {
-    drawTimeline(page, marks);
+    drawTimeline(page, marks, { bubbles });
     page.surface.lower(marks.height, () => drawTimeAxis(page));
     return marks.height + AXIS_HEIGHT + GAP;
   };
@@ -86,7 +93,9 @@ const defaultTitle = ({ plan, devices, source }: Trace): string =>
 /** A trace as one standalone SVG document: timeline, time axis, legends, and memory per device. */
 export const timelineSvg = (trace: Trace, options: TimelineOptions = {}): string => {
   const { title = defaultTitle(trace), subtitle = metricsLine(trace) } = options;
-  const marks = layoutMarks(trace);
+  const { colourBy = 'adapter' } = options;
+  const marks = layoutMarks(trace, colourBy);
+  const bubbles = options.bubbles === true && trace.kernels === undefined ? layoutBubbles(trace, splitIdle(trace).gaps) : null;
   const bands = layoutMemory(trace, marks.endNs);
   const surface = createSvgSurface();
   const width = (options.width ?? DEFAULT_WIDTH) - 2 * PADDING;
@@ -96,9 +105,10 @@ export const timelineSvg = (trace: Trace, options: TimelineOptions = {}): string
   const withMemory = options.memory !== false && bands.height > 0;
   const height = drawParts(page, [
     header(title, subtitle),
-    legend((theme) => adapterLegend(trace.plan.adapters, theme)),
-    legend((theme) => kindLegend([trace], theme)),
-    timeline(marks),
+    ...(colourBy === 'adapter' ? [legend((theme) => adapterLegend(trace.plan.adapters, theme))] : []),
+    legend((theme) => kindLegend([trace], theme, colourBy)),
+    ...(bubbles === null ? [] : [legend((theme) => causeLegend(causesIn([bubbles]), theme))]),
+    timeline(marks, bubbles),
     ...(withMemory
       ? [heading('Memory per device'), legend((theme) => memoryLegend([trace], theme)), memory(bands)]
       : []),

@@ -16,6 +16,7 @@ import { reproduce } from '../../experiments/reproduction/reproduce.ts';
 import { summaryCells, summaryCsv, summaryMarkdown } from '../../experiments/reproduction/summary.ts';
 import { createCountedProgress } from '../counted-progress.ts';
 import { badInput, type Failure } from '../failure.ts';
+import { withPngs } from '../picture.ts';
 import { prepareFolder, writeResults, type ResultFiles } from '../write-results.ts';
 
 export interface ReproduceFlags {
@@ -77,7 +78,7 @@ const compute = (figures: readonly Figure[], folder: string): TE.TaskEither<Fail
       workers: availableParallelism(),
       signal: abort.signal,
       onProgress: progress.show,
-      onFigure: (figure) => writing.push(writeResults(folder, figureFiles(figure))()),
+      onFigure: (figure) => writing.push(writeResults(folder, withPngs(figureFiles(figure)))()),
     });
     const unwritten = (await Promise.all(writing)).find(E.isLeft);
     if (unwritten !== undefined) return unwritten;

@@ -7,6 +7,7 @@ import { formatChromeTrace } from '../../core/trace/chrome-trace.ts';
 import type { TraceSummary } from '../../core/trace/summary.ts';
 import type { PlanError } from '../../core/planners/plan-error.ts';
 import type { ThemeName } from '../../viz/theme.ts';
+import type { ColourBy } from '../../viz/timeline/colour-by.ts';
 import { timelineSvg } from '../../viz/timeline-svg.ts';
 import type { MetricRow } from '../../viz/report.ts';
 import type { Failure } from '../failure.ts';
@@ -14,7 +15,7 @@ import { asSeenFrom } from '../../exec/run/open-experiment.ts';
 import { idleRows } from '../idle-table.ts';
 import { openPricedPlan, type PricedPlan } from '../priced-plan.ts';
 import type { ProfileFlags } from '../profile-option.ts';
-import { pngOf } from '../picture.ts';
+import { withPngs } from '../picture.ts';
 import { provenance } from '../provenance.ts';
 import { reportPage } from '../report-page.ts';
 import { memoryFailure, runSimulation, type Simulation } from '../run-simulation.ts';
@@ -28,6 +29,10 @@ export interface SimulateFlags extends ProfileFlags {
   readonly theme: ThemeName;
   /** Width of the pictures in pixels. */
   readonly width: number;
+  /** What colours tell apart. */
+  readonly colours: ColourBy;
+  /** Shades idle time by cause. */
+  readonly bubbles?: boolean;
 }
 
 /** `mlora simulate`: replays an experiment's plan, or a plan file, in virtual time. */
@@ -43,21 +48,19 @@ export const simulateCommand = (path: string, flags: SimulateFlags): TE.TaskEith
 const resultFiles = (
   run: PricedPlan & { readonly simulation: Simulation },
   folder: string,
-  { theme, width }: Pick<SimulateFlags, 'theme' | 'width'>,
+  { theme, width, colours: colourBy, bubbles = false }: Pick<SimulateFlags, 'theme' | 'width' | 'colours' | 'bubbles'>,
 ): ResultFiles => {
   const { plan, simulation } = run;
   const experiment = asSeenFrom(folder, run.experiment);
   const { trace, summary } = simulation;
   const settings = formatExperiment(experiment);
-  const picture = timelineSvg(trace, { title: experiment.name, subtitle: subtitleOf(summary), theme, width });
-  return {
+  return withPngs({
     'experiment.yaml': settings,
     'plan.json': formatPlanFile({ experiment, plan }),
     'trace.json': formatChromeTrace(trace),
     'summary.json': JSON.stringify(summaryJson(simulation), null, 2),
     'run.json': JSON.stringify(provenance(), null, 2),
-    'timeline.svg': picture,
-    'timeline.png': pngOf(picture),
+    'timeline.svg': timelineSvg(trace, { title: experiment.name, subtitle: subtitleOf(summary), theme, width, colourBy, bubbles }),
     'report.html': reportPage({
       title: experiment.name,
       subtitle: `${summary.schedule} on ${experiment.cluster.name}, simulated`,
@@ -66,7 +69,7 @@ const resultFiles = (
       losses: [],
       settings,
     }),
-  };
+  });
 };
 
 const rowsOf = ({ summary, trace }: Simulation): MetricRow[] => [...metricRows(summary, null), ...idleRows(trace, null)];

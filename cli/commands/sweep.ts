@@ -18,6 +18,7 @@ import { openWorkerPool } from '../../experiments/worker-pool.ts';
 import { createCountedProgress } from '../counted-progress.ts';
 import { badFiles, badInput, type Failure } from '../failure.ts';
 import { provenance } from '../provenance.ts';
+import { withPngs } from '../picture.ts';
 import { prepareFolder, writeResults } from '../write-results.ts';
 
 export interface SweepFlags {
@@ -45,7 +46,7 @@ export const sweepCommand = (path: string, flags: SweepFlags): TE.TaskEither<Fai
     TE.chain((open) =>
       pipe(
         TE.fromTask(() => run(open, flags)),
-        TE.chainFirst(() => writeResults(open.folder, resultFiles(open))),
+        TE.chainFirst(() => writeResults(open.folder, withPngs(resultFiles(open)))),
         TE.chainEitherK((ran) => conclude(open, ran)),
       ),
     ),

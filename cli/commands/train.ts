@@ -29,6 +29,7 @@ import { provenance } from '../provenance.ts';
 import { reportPage } from '../report-page.ts';
 import { runSimulation, type Simulation } from '../run-simulation.ts';
 import { formatMetrics, metricRows, subtitleOf } from '../summary.ts';
+import { withPngs } from '../picture.ts';
 import { prepareFolder, writeResults, type ResultFiles } from '../write-results.ts';
 
 export interface TrainFlags extends ProfileFlags {
@@ -176,7 +177,7 @@ const resultFiles = (trained: Trained, measured: TraceSummary, rows: readonly Me
   const { experiment, plan, simulation, result } = trained;
   const settings = formatExperiment(experiment);
   const title = experiment.name;
-  return {
+  return withPngs({
     'experiment.yaml': settings,
     'plan.json': formatPlanFile({ experiment, plan }),
     'simulated.trace.json': formatChromeTrace(simulation.trace),
@@ -199,7 +200,7 @@ const resultFiles = (trained: Trained, measured: TraceSummary, rows: readonly Me
       losses: result.adapters.map(lossSeries),
       settings,
     }),
-  };
+  });
 };
 
 /** Held-out losses by iterations made: before training, during it, and after it. */

@@ -44,6 +44,8 @@ export interface Replay {
   readonly postedNs: readonly (readonly number[][])[];
   /** By device and position: the communicator's collective that stands there. */
   readonly ordinals: readonly Map<number, number>[];
+  /** Time of a shape's transfer by the stage it comes from and the one it goes to; absent until it is asked for. */
+  readonly hops: Map<number, number>;
   /** End of each stage's forward and backward of each microbatch; NaN until done. */
   readonly forwardEndNs: Float64Array;
   readonly backwardEndNs: Float64Array;
@@ -67,6 +69,7 @@ export const startReplay = (plan: Plan, cost: CostModel, transferNs: TransferNs)
     waits: findWaits(plan),
     postedNs: communicators.members.map(() => plan.devices.map(() => [])),
     ordinals: plan.programs.map(() => new Map()),
+    hops: new Map(),
     forwardEndNs: new Float64Array(cells).fill(NaN),
     backwardEndNs: new Float64Array(cells).fill(NaN),
   };
@@ -155,10 +158,15 @@ const readyTime = (replay: Replay, program: Program, position: number): number =
   }
 };
 
-const hopNs = ({ plan, costOf, transferNs }: Replay, from: number, to: number, microbatch: number): number =>
-  plan.stages[from]!.device === plan.stages[to]!.device
-    ? 0
-    : transferNs(from, to, costOf(plan.microbatches.shape[microbatch]!).transferBytes[Math.min(from, to)]!);
+/** Many microbatches have few shapes: each hop is worked out once. */
+const hopNs = ({ plan, costOf, transferNs, hops }: Replay, from: number, to: number, microbatch: number): number => {
+  if (plan.stages[from]!.device === plan.stages[to]!.device) return 0;
+  const shape = plan.microbatches.shape[microbatch]!;
+  const key = (shape * plan.stages.length + from) * plan.stages.length + to;
+  let hop = hops.get(key);
+  if (hop === undefined) hops.set(key, (hop = transferNs(from, to, costOf(shape).transferBytes[Math.min(from, to)]!)));
+  return hop;
+};
 
 const durationOf = ({ plan, cost, costOf }: Replay, program: Program, position: number): number => {
   const stage = program.stage[position]!;

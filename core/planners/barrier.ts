@@ -104,6 +104,9 @@ export const arrivalOrder = (workload: Workload): number[] =>
     return first.arrivalNs - second.arrivalNs || second.priority - first.priority || a - b;
   });
 
+/** Any order of a mini-batch's passes, e.g. one that was read from a file. */
+export const planInOrder = (schedule: string, order: PipelineOrder): PlanBarrier => planBarrier(schedule, () => () => order);
+
 /** GPipe: bubble ratio (D − 1)/(N + D − 1), every microbatch of the mini-batch in memory at once. */
 export const planGpipe = planBarrier('gpipe', (deviceCount) => (microbatches) => gpipeOrder(deviceCount, microbatches));
 

@@ -12,6 +12,7 @@ import type { Workload } from '../workload.ts';
 import {
   arrivalOrder,
   planGpipe,
+  planInOrder,
   planInterleaved,
   planOneForwardOneBackward,
   planZeroBubble,
@@ -21,6 +22,7 @@ import {
 import { formGroups, type Group } from './groups.ts';
 import { planInstances } from './instances.ts';
 import { extendLorapp, isComplete } from './lorapp.ts';
+import type { PipelineOrder } from './pipeline-orders.ts';
 import { startLorapp, type LorappProblem } from './lorapp-state.ts';
 import type { PlanError } from './plan-error.ts';
 import { createPlanWriter } from './plan-writer.ts';
@@ -34,6 +36,8 @@ export interface PlanRequest {
   /** As the schedule wants them: see `placeStages` in sim/place-stages.ts. */
   readonly stages: readonly StagePlacement[];
   readonly cost: CostModel;
+  /** Order of a mini-batch's passes in the place of the one that a closed-form pipeline schedule has. */
+  readonly order?: PipelineOrder;
 }
 
 type TransferNs = LorappProblem['transferNs'];
@@ -107,7 +111,8 @@ const deviceNames = ({ cluster }: PlanRequest): string[] => cluster.devices.map(
 const planPipeline = (request: PlanRequest, plan: PlanBarrier, transferNs: TransferNs): Plan => {
   const { workload, stages, cost } = request;
   const devices = deviceNames(request);
-  const { schedule } = request;
+  const { schedule, order } = request;
+  if (order !== undefined) return planInOrder(schedule.type, order)(workload, devices, stages);
   if (!('loss' in schedule) || schedule.loss === 'tail') return plan(workload, devices, stages);
   const alone = stages.map((stage, device) => ({ ...stage, device }));
   const unfolded = plan(workload, [...devices, 'loss'], alone);

@@ -12,6 +12,7 @@ import { closed, inside, isRecord, leaf, oneOf, readStructure } from '../structu
 import { FORMAT, FORMAT_VERSION } from './chrome-trace.ts';
 import { createMemoryColumns, finishMemory } from './memory-builder.ts';
 import { readEvent } from './read-events.ts';
+import { isKineto, readKineto } from './read-kineto.ts';
 import { createSpanColumns, finishSpans } from './span-builder.ts';
 import type { Trace } from './trace.ts';
 
@@ -34,14 +35,20 @@ const HEADER = closed({
 
 type Header = z.infer<typeof HEADER>;
 
+const parse = (fileText: string): E.Either<Problems, unknown> =>
+  E.tryCatch(
+    (): unknown => JSON.parse(fileText),
+    (error): Problems => [problem('', `is no JSON: ${error instanceof Error ? error.message : String(error)}`)],
+  );
+
 /** Reads the text of one of our own trace files; anything else is refused with everything that is wrong with it. */
-export const readChromeTrace = (fileText: string): E.Either<Problems, Trace> =>
+export const readChromeTrace = (fileText: string): E.Either<Problems, Trace> => pipe(parse(fileText), E.chain(readFile));
+
+/** Reads one of our own traces or one of PyTorch's profiler. */
+export const readAnyTrace = (fileText: string): E.Either<Problems, Trace> =>
   pipe(
-    E.tryCatch(
-      (): unknown => JSON.parse(fileText),
-      (error): Problems => [problem('', `is no JSON: ${error instanceof Error ? error.message : String(error)}`)],
-    ),
-    E.chain(readFile),
+    parse(fileText),
+    E.chain((file) => (isKineto(file) ? readKineto(file) : readFile(file))),
   );
 
 const readFile = (file: unknown): E.Either<Problems, Trace> => {

@@ -52,4 +52,9 @@ export interface Trace {
   readonly spans: SpanTable;
   readonly memory: MemoryTable;
   readonly outOfMemory: OutOfMemory | null;
+  /**
+   * Only of a foreign trace, which knows kernels and no plan: their names by microbatch. Its devices are streams, its
+   * adapters families of kernels, and nothing says what waits for what.
+   */
+  readonly kernels?: readonly string[];
 }

@@ -10,14 +10,23 @@ type Describe = (shape: MicrobatchShape) => readonly number[];
 const SIZES = ['rows', 'tokens', 'squaredTokens', 'targets'] as const;
 type Size = (typeof SIZES)[number];
 
+export interface AffineOptions {
+  readonly varying?: readonly Size[];
+  /** A number that adapters share where `describe` cannot tell them apart; each its own unless told. */
+  readonly kindOf?: (adapter: number) => number;
+}
+
 /**
  * `describe`, evaluated through coefficients; exact up to rounding if `describe` is affine in the sizes of the parts, and
- * does not depend on those that are not `varying`.
+ * does not depend on those that are not `varying`. Adapters of which `kindOf` says the same are described once.
  */
-export const tabulateAffine = (describe: Describe, varying: readonly Size[] = SIZES): ((shape: MicrobatchShape) => Float64Array) => {
+export const tabulateAffine = (
+  describe: Describe,
+  { varying = SIZES, kindOf = (adapter: number) => adapter }: AffineOptions = {},
+): ((shape: MicrobatchShape) => Float64Array) => {
   const tables = new Map<string, AffineTable>();
   return (shape) => {
-    const key = keyOf(shape);
+    const key = keyOf(shape, kindOf);
     let table = tables.get(key);
     if (table === undefined) tables.set(key, (table = createTable(describe, varying, shape)));
     return evaluate(table, varying, shape);
@@ -30,9 +39,9 @@ interface AffineTable {
   readonly slopes: readonly (Float64Array | null)[];
 }
 
-const keyOf = ({ parts }: MicrobatchShape): string => {
+const keyOf = ({ parts }: MicrobatchShape, kindOf: (adapter: number) => number): string => {
   let key = '';
-  for (const { adapter } of parts) key += `${adapter},`;
+  for (const { adapter } of parts) key += `${kindOf(adapter)},`;
   return key;
 };
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { KIND, STREAM } from '../../core/plan/op.ts';
+import { splitIdle } from '../../core/explain/idle.ts';
 import { busyNs, computeWindow } from '../../core/trace/metrics.ts';
 import { LIGHT } from '../../viz/theme.ts';
 import { bubbleAt, drawBubbles, layoutBubbles } from '../../viz/timeline/bubbles.ts';
@@ -18,7 +19,7 @@ const shadedPixels = (iterations: number, width: number): { readonly drawn: numb
   const frame = { left: 10, width, startNs: 0, endNs: marks.endNs };
   const surface = createRecordingSurface();
   const { row } = marks.rows[0]!;
-  drawBubbles({ surface, frame, theme: LIGHT }, layoutBubbles(trace), row);
+  drawBubbles({ surface, frame, theme: LIGHT }, layoutBubbles(trace, splitIdle(trace).gaps), row);
   const drawn = surface.boxesDrawn.reduce((sum, box) => sum + (box.width * box.height) / row.height, 0);
   const window = computeWindow(trace)!;
   const idleNs = window.endNs - window.startNs - busyNs(trace)[0]!;
@@ -36,7 +37,7 @@ describe('bubbles', () => {
 
   it('are found at a moment inside them and nowhere else', () => {
     const trace = pipelineTrace({ devices: 2, iterations: 2, barrier: true, memory: false });
-    const bubbles = layoutBubbles(trace);
+    const bubbles = layoutBubbles(trace, splitIdle(trace).gaps);
     for (const { startNs, endNs, device } of bubbles.ofDevice.flat()) {
       expect(bubbleAt(bubbles, device, (startNs + endNs) / 2)?.startNs).toBe(startNs);
     }

@@ -1,3 +1,4 @@
+import { boxesOfStacks } from '../../viz/surface/stacks.ts';
 import type { Surface, TextStyle } from '../../viz/surface/surface.ts';
 
 export interface RecordedBox {
@@ -27,21 +28,21 @@ export const createRecordingSurface = (): RecordingSurface => {
   const textsDrawn: RecordedText[] = [];
   const pathsDrawn: string[] = [];
   let lowered = 0;
+  const boxes: Surface['boxes'] = (fill, flat) => {
+    for (let b = 0; b < flat.length; b += 4) {
+      const [x, y, width, height] = flat.slice(b, b + 4) as [number, number, number, number];
+      boxesDrawn.push({ fill, x, y: y + lowered, width, height });
+    }
+  };
   return {
     boxesDrawn,
     textsDrawn,
     pathsDrawn,
-    boxes: (fill, boxes) => {
-      for (let b = 0; b < boxes.length; b += 4) {
-        boxesDrawn.push({
-          fill,
-          x: boxes[b]!,
-          y: boxes[b + 1]! + lowered,
-          width: boxes[b + 2]!,
-          height: boxes[b + 3]!,
-        });
-      }
+    boxes,
+    stacks: (stacks) => {
+      for (const [fill, flat] of boxesOfStacks(stacks)) boxes(fill, flat);
     },
+    polygon: (_fill, points) => pathsDrawn.push(points.join(' ')),
     path: (data) => pathsDrawn.push(data),
     text: (x, y, text, style) => textsDrawn.push({ x, y: y + lowered, text, style }),
     lower: (y, draw) => {

@@ -11,8 +11,6 @@ export interface Quantity {
   readonly scale?: 'linear' | 'log' | 'log2';
   /** Whether a linear axis begins at 0; true unless told. */
   readonly fromZero?: boolean;
-  /** Whether it counts things, so that a linear axis has ticks at whole numbers only; false unless told. */
-  readonly counts?: boolean;
 }
 
 /** Values of a quantity along some pixels. */
@@ -33,24 +31,25 @@ export const nameOf = ({ label, unit }: Quantity): string => (unit === null ? la
 /** Pixels from tick to tick at least. */
 const DENSEST_TICKS = { vertical: 32, horizontal: 64 } as const;
 
-/** The extent of values, widened where it has no length. */
+/** Values closer to each other than this share of them are one value: no tick has room between them. */
+const SAME = 1e-9;
+
+/** The extent of values, widened where it has no length; nothing and zero alone reach from 0 to 1. */
 const wide = (values: readonly number[]): readonly [number, number] => {
-  const [low = 0, high = 1] = extent(values);
-  if (low !== high) return [low, high];
-  const margin = Math.abs(low) / 2;
-  return margin === 0 ? [0, 1] : [low - margin, high + margin];
+  const [low = 0, high = 0] = extent(values);
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  if (size === 0) return [0, 1];
+  return high - low > SAME * size ? [low, high] : [low - size / 2, high + size / 2];
 };
 
-interface Marks {
-  readonly count: number;
-  readonly wholeOnly: boolean;
-}
-
-const linearAxis = (values: readonly number[], pixels: readonly [number, number], { count, wholeOnly }: Marks): Axis => {
-  const scale = scaleLinear(wide(values), pixels).nice(count);
-  const labelOf = wholeOnly ? format(',') : scale.tickFormat(count);
-  const ticks = scale.ticks(count).filter((value) => !wholeOnly || Number.isInteger(value));
-  return { position: scale, ticks: ticks.map((value) => ({ at: scale(value), label: labelOf(value) })) };
+const linearAxis = (values: readonly number[], pixels: readonly [number, number], most: number): Axis => {
+  const [low, high] = wide(values);
+  // What is counted is whole, and so are its ticks.
+  const isWhole = values.every(Number.isInteger);
+  const count = isWhole ? Math.max(1, Math.min(most, Math.floor(high - low))) : most;
+  const scale = scaleLinear([low, high], pixels).nice(count);
+  const labelOf = scale.tickFormat(count);
+  return { position: scale, ticks: scale.ticks(count).map((value) => ({ at: scale(value), label: labelOf(value) })) };
 };
 
 /** Steps inside a decade, from many to few. */
@@ -99,7 +98,7 @@ const logAxis = (
 
 /** An axis that holds all values; `pixels` says where it begins and ends in pixels. */
 export const createAxis = (
-  { scale = 'linear', fromZero = true, counts = false }: Quantity,
+  { scale = 'linear', fromZero = true }: Quantity,
   values: readonly number[],
   pixels: readonly [number, number],
   direction: 'vertical' | 'horizontal',
@@ -107,5 +106,5 @@ export const createAxis = (
   const count = Math.max(2, Math.floor(Math.abs(pixels[1] - pixels[0]) / DENSEST_TICKS[direction]));
   const finite = values.filter((value) => Number.isFinite(value) && (scale === 'linear' || value > 0));
   if (scale !== 'linear') return logAxis(finite, pixels, count, scale);
-  return linearAxis(fromZero ? [0, ...finite] : finite, pixels, { count, wholeOnly: counts });
+  return linearAxis(fromZero ? [0, ...finite] : finite, pixels, count);
 };

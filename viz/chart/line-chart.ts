@@ -1,6 +1,7 @@
 import { format, line } from 'd3';
-import type { Theme } from '../theme.ts';
-import type { LegendItem } from '../timeline/legend.ts';
+import { lineData } from '../surface/surface.ts';
+import { colourOfAdapter, type Theme } from '../theme.ts';
+import { SWATCH_HEIGHT, SWATCH_WIDTH, type LegendItem } from '../timeline/legend.ts';
 import { createAxis, nameOf, type Axis, type Quantity } from './axis.ts';
 import type { Chart, ChartText } from './chart.ts';
 import { colourOfSeries, drawMarker, markerItem } from './marker.ts';
@@ -15,6 +16,10 @@ export interface LineSeries {
   readonly points: readonly Point[];
   /** Values from elsewhere at some x, drawn as hollow points. */
   readonly reference?: readonly Point[];
+  /** Number of its colour; its place among the series unless told. */
+  readonly colour?: number;
+  /** A pale line without marks, behind what counts; false unless told. */
+  readonly faint?: boolean;
 }
 
 export interface LineChart extends ChartText {
@@ -39,19 +44,32 @@ const xAxis = (chart: LineChart, { left, right }: Area): Axis => {
   return createAxis({ fromZero: false, ...chart.x }, values, [left + 8, right - 8], 'horizontal');
 };
 
-const drawSeries = ({ surface, theme, y }: XyPlot, x: Axis, { points, reference = [] }: LineSeries, s: number): void => {
+const drawSeries = ({ surface, theme, y }: XyPlot, x: Axis, { points, reference = [], colour, faint = false }: LineSeries, s: number): void => {
+  const series = colour ?? s;
   const curve = line<Point>()
     .digits(2)
     .defined(isThere)
     .x((point) => x.position(point[0]))
     .y((point) => y.position(point[1]!));
-  surface.path(curve(points) ?? '', { stroke: colourOfSeries(theme, s), width: 1.8 });
-  const marked = points.length > MOST_MARKS ? [] : points.filter(isThere);
-  for (const [px, py] of marked) drawMarker(surface, theme, { x: x.position(px), y: y.position(py), series: s });
+  surface.path(curve(points) ?? '', faint ? { stroke: colourOfAdapter(theme, series).tint, width: 1.4 } : { stroke: colourOfSeries(theme, series), width: 1.8 });
+  const marked = faint || points.length > MOST_MARKS ? [] : points.filter(isThere);
+  for (const [px, py] of marked) drawMarker(surface, theme, { x: x.position(px), y: y.position(py), series });
   for (const [px, py] of reference.filter(isThere)) {
-    drawMarker(surface, theme, { x: x.position(px), y: y.position(py), series: s, hollow: true });
+    drawMarker(surface, theme, { x: x.position(px), y: y.position(py), series, hollow: true });
   }
 };
+
+/** Legend entry of a series without marks. */
+const lineItem = (theme: Theme, label: string, series: number): LegendItem => ({
+  label,
+  drawSwatch: (surface, left, top) => {
+    const y = top + SWATCH_HEIGHT / 2;
+    surface.path(lineData(left, y, left + SWATCH_WIDTH, y), { stroke: colourOfAdapter(theme, series).tint, width: 2.4 });
+  },
+});
+
+const seriesItem = (theme: Theme, { name, colour, faint = false }: LineSeries, s: number): LegendItem =>
+  (faint ? lineItem : markerItem)(theme, name, colour ?? s);
 
 const referenceItem = (theme: Theme, { series, referenceName = 'reference' }: LineChart): readonly LegendItem[] => {
   const first = series.findIndex(({ reference = [] }) => reference.length > 0);
@@ -73,7 +91,7 @@ export const lineChart = (chart: LineChart): Chart => ({
   text: chart,
   description: describe(chart),
   legend: (theme) => [
-    ...chart.series.map(({ name }, s) => markerItem(theme, name, s)),
+    ...chart.series.map((series, s) => seriesItem(theme, series, s)),
     ...referenceItem(theme, chart),
   ],
   draw: (page) =>

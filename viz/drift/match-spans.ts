@@ -1,33 +1,68 @@
-import { STREAM, SUBJECT_OF_KIND } from '../../core/plan/op.ts';
+import { STREAM, SUBJECT_OF_KIND, type Subject } from '../../core/plan/op.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 
+/** Numbers for whatever is asked for: equal texts have equal ones. */
+type Numbering = (text: string) => number;
+
+const createNumbering = (): Numbering => {
+  const numbers = new Map<string, number>();
+  return (text) => {
+    const number = numbers.get(text) ?? numbers.size;
+    numbers.set(text, number);
+    return number;
+  };
+};
+
+/** For every microbatch its adapter with iteration and piece, and for every adapter its name, as numbers. */
+interface Subjects {
+  readonly ofMicrobatch: Float64Array;
+  readonly ofAdapter: Float64Array;
+}
+
 /**
- * What an op is whatever its plan: kind, stage, and the adapter with its iteration and piece by the adapter's name. Two
- * plans number their microbatches differently, and one may have grouped what the other has not; then the first adapter of
- * a group stands for all.
+ * What an op works on whatever its plan: two plans number their microbatches differently, and one may have grouped what
+ * the other has not; then the first adapter of a group stands for all.
  */
-const keyOf = ({ spans, plan }: Trace, row: number): string => {
-  const { microbatches, adapters } = plan;
-  const operand = spans.operand[row]!;
-  const op = `${spans.kind[row]} ${spans.stage[row]}`;
-  switch (SUBJECT_OF_KIND[spans.kind[row]!]!) {
-    case 'microbatch': {
-      const part = microbatches.partStart[operand]!;
-      const name = adapters[microbatches.partAdapter[part]!];
-      return `${op} ${microbatches.partIteration[part]} ${microbatches.partIndex[part]} ${name}`;
-    }
-    case 'iteration':
-      return `${op} ${spans.iteration[row]} ${adapters[operand]}`;
-    case 'adapter':
-      return `${op} ${adapters[operand]}`;
-  }
+const numberSubjects = ({ plan: { microbatches, adapters } }: Trace, numbering: Numbering): Subjects => ({
+  ofAdapter: Float64Array.from(adapters, (name) => numbering(name)),
+  ofMicrobatch: Float64Array.from({ length: microbatches.length }, (_, microbatch) => {
+    const part = microbatches.partStart[microbatch]!;
+    const { partIteration, partIndex, partAdapter } = microbatches;
+    return numbering(`${partIteration[part]} ${partIndex[part]} ${adapters[partAdapter[part]!]}`);
+  }),
+});
+
+/** More than there are kinds, and than a stage's column can hold: different ops have different numbers. */
+const KINDS = 32;
+const STAGES = 2 ** 16;
+
+/** For every span the number of its op; −1 for launches on the host. */
+const numberOps = (trace: Trace, numbering: Numbering): Float64Array => {
+  const { kind, stage, operand, iteration, stream } = trace.spans;
+  const { ofMicrobatch, ofAdapter } = numberSubjects(trace, numbering);
+  const names = new Map<number, number>();
+  /** An adapter's iteration, as a number beside those of microbatches and adapters. */
+  const ofIteration = (adapter: number, i: number): number => {
+    const key = adapter * 2 ** 32 + i;
+    const number = names.get(key) ?? numbering(`step ${i} ${trace.plan.adapters[adapter]}`);
+    names.set(key, number);
+    return number;
+  };
+  const numberOf = (subject: Subject, row: number): number => {
+    if (subject === 'iteration') return ofIteration(operand[row]!, iteration[row]!);
+    return (subject === 'microbatch' ? ofMicrobatch : ofAdapter)[operand[row]!]!;
+  };
+  return Float64Array.from({ length: trace.spans.length }, (_, row) => {
+    if (stream[row] === STREAM.host) return -1;
+    const number = numberOf(SUBJECT_OF_KIND[kind[row]!]!, row);
+    return (number * STAGES + stage[row]!) * KINDS + kind[row]!;
+  });
 };
 
 /** For every span of `trace` the row of the same op in `other`; −1 where it has none, and for launches on the host. */
 export const matchSpans = (trace: Trace, other: Trace): Int32Array => {
-  const rows = new Map<string, number>();
-  for (let row = 0; row < other.spans.length; row++) if (other.spans.stream[row] !== STREAM.host) rows.set(keyOf(other, row), row);
-  return Int32Array.from({ length: trace.spans.length }, (_, row) =>
-    trace.spans.stream[row] === STREAM.host ? -1 : (rows.get(keyOf(trace, row)) ?? -1),
-  );
+  const numbering = createNumbering();
+  const rows = new Map<number, number>();
+  for (const [row, op] of numberOps(other, numbering).entries()) if (op >= 0) rows.set(op, row);
+  return Int32Array.from(numberOps(trace, numbering), (op) => rows.get(op) ?? -1);
 };

@@ -1,4 +1,4 @@
-import { bisectRight } from 'd3';
+import { bisectRight, max } from 'd3';
 import { MEMORY_CLASSES, MEMORY_CLASS, type MemoryClass } from '../../core/cost-model.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 
@@ -25,38 +25,55 @@ export interface MemoryBand {
   readonly peakBytes: number;
 }
 
+/** Place of every memory class in the stack, by its column code. */
+const LEVEL_OF_CLASS = MEMORY_CLASSES.map((name) => STACK_ORDER.indexOf(name));
+
+const HEIGHT = STACK_ORDER.length;
+
 interface Growing {
+  /** Bytes by place in the stack. */
   readonly bytes: Float64Array;
-  readonly timeNs: number[];
-  readonly tops: number[][];
+  readonly timeNs: Float64Array;
+  readonly tops: readonly Float64Array[];
+  length: number;
 }
 
+/** Room for as many steps as the device has changes. */
+const emptySteps = (changes: number): Growing => ({
+  bytes: new Float64Array(HEIGHT),
+  timeNs: new Float64Array(changes),
+  tops: STACK_ORDER.map(() => new Float64Array(changes)),
+  length: 0,
+});
+
 /** Writes the device's state at a moment; a later change of the same moment replaces it. */
-const record = ({ bytes, timeNs, tops }: Growing, time: number): void => {
-  const at = timeNs.at(-1) === time ? timeNs.length - 1 : timeNs.length;
+const record = (steps: Growing, time: number): void => {
+  const { bytes, timeNs, tops } = steps;
+  if (steps.length === 0 || timeNs[steps.length - 1] !== time) steps.length++;
+  const at = steps.length - 1;
   timeNs[at] = time;
   let top = 0;
-  for (const [c, name] of STACK_ORDER.entries()) tops[c]![at] = top += bytes[MEMORY_CLASS[name]]!;
+  for (let c = 0; c < HEIGHT; c++) tops[c]![at] = top += bytes[c]!;
 };
+
+const finishBand = ({ timeNs, tops, length }: Growing, device: number): MemoryBand => ({
+  device,
+  timeNs: timeNs.subarray(0, length),
+  tops: tops.map((top) => top.subarray(0, length)),
+  peakBytes: max(tops.at(-1)!.subarray(0, length)) ?? 0,
+});
 
 /** Stacks every device's memory classes over time. */
 export const layoutBands = ({ devices, memory }: Trace): readonly MemoryBand[] => {
-  const growing: Growing[] = devices.map(() => ({
-    bytes: new Float64Array(MEMORY_CLASSES.length),
-    timeNs: [],
-    tops: STACK_ORDER.map(() => []),
-  }));
+  const changes = new Uint32Array(devices.length);
+  for (let i = 0; i < memory.length; i++) changes[memory.device[i]!]!++;
+  const growing = devices.map((_, device) => emptySteps(changes[device]!));
   for (let i = 0; i < memory.length; i++) {
-    const device = growing[memory.device[i]!]!;
-    device.bytes[memory.memoryClass[i]!] = memory.bytes[i]!;
-    record(device, memory.timeNs[i]!);
+    const steps = growing[memory.device[i]!]!;
+    steps.bytes[LEVEL_OF_CLASS[memory.memoryClass[i]!]!] = memory.bytes[i]!;
+    record(steps, memory.timeNs[i]!);
   }
-  return growing.map(({ timeNs, tops }, device) => ({
-    device,
-    timeNs: Float64Array.from(timeNs),
-    tops: tops.map((top) => Float64Array.from(top)),
-    peakBytes: tops.at(-1)!.reduce((peak, top) => Math.max(peak, top), 0),
-  }));
+  return growing.map(finishBand);
 };
 
 /** Bytes of each class (in STACK_ORDER) that a band holds at a moment; zeros before its first one. */

@@ -1,9 +1,8 @@
-import { area, curveStepAfter } from 'd3';
 import { formatBytes } from '../../core/units.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { lineData } from '../surface/surface.ts';
 import { textWidth } from '../surface/text-width.ts';
-import { clampX, xOf, type Frame } from '../timeline/frame.ts';
+import { clampX, xOf } from '../timeline/frame.ts';
 import { drawDeviceName } from '../timeline/gutter.ts';
 import type { Plot } from '../timeline/plot.ts';
 import { drawGrid } from '../timeline/time-axis.ts';
@@ -16,40 +15,27 @@ const ALARM_SIZE = 10;
 /** Height of so many bytes in pixels. */
 const pixelsOf = ({ scale }: MemoryMarks, bytes: number): number => (bytes / scale.topBytes) * BAND_HEIGHT;
 
-/** A corner of one class's area: where it is in pixels, and from where to where it reaches above the band's foot. */
-interface Corner {
-  readonly x: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-const cornerAt = (marks: MemoryMarks, band: MemoryBand, c: number, step: number, frame: Frame): Corner => ({
-  x: clampX(frame, xOf(frame, band.timeNs[step]!)),
-  low: c === 0 ? 0 : pixelsOf(marks, band.tops[c - 1]![step]!),
-  high: pixelsOf(marks, band.tops[c]![step]!),
-});
-
-/** The corners where an area changes, and its end. */
-const outlineOf = (corners: readonly Corner[], endX: number): readonly Corner[] => {
-  const changes = corners.filter(({ low, high }, i) => low !== corners[i - 1]?.low || high !== corners[i - 1]?.high);
-  const last = corners.at(-1);
-  return last === undefined ? [] : [...changes, { ...last, x: endX }];
+/** Corners of the area under a class's top, from the floor to the floor, as x, y, x, y …; empty where it has no height. */
+const outlineOf = (marks: MemoryMarks, top: Float64Array, xs: readonly number[], steps: readonly number[]): number[] => {
+  const points: number[] = [];
+  let y = BAND_HEIGHT;
+  for (let s = 0; s < steps.length; s++) {
+    const next = BAND_HEIGHT - pixelsOf(marks, top[steps[s]!]!);
+    if (next === y) continue;
+    points.push(xs[s]!, y, xs[s]!, next);
+    y = next;
+  }
+  if (points.length > 0) points.push(xs.at(-1)!, y, xs.at(-1)!, BAND_HEIGHT);
+  return points;
 };
 
-const AREA = area<Corner>()
-  .digits(2)
-  .curve(curveStepAfter)
-  .x(({ x }) => x)
-  .y0(({ low }) => BAND_HEIGHT - low)
-  .y1(({ high }) => BAND_HEIGHT - high);
-
+/** From the highest class down, each over the one above it: all areas stand on the floor. */
 const drawAreas = ({ surface, frame, theme }: Plot, marks: MemoryMarks, band: MemoryBand): void => {
   const steps = thinSteps(band, frame);
-  const endX = clampX(frame, xOf(frame, marks.endNs));
-  for (const [c, name] of STACK_ORDER.entries()) {
-    const corners = steps.map((step) => cornerAt(marks, band, c, step, frame));
-    if (corners.every(({ low, high }) => low === high)) continue;
-    surface.path(AREA(outlineOf(corners, endX)) ?? '', { fill: theme.memory[name] });
+  const xs = [...steps.map((step) => band.timeNs[step]!), marks.endNs].map((timeNs) => clampX(frame, xOf(frame, timeNs)));
+  for (const [c, name] of [...STACK_ORDER.entries()].reverse()) {
+    const isEmpty = steps.every((step) => band.tops[c]![step] === (band.tops[c - 1]?.[step] ?? 0));
+    if (!isEmpty) surface.polygon(theme.memory[name], outlineOf(marks, band.tops[c]!, xs, steps));
   }
 };
 

@@ -34,7 +34,7 @@ export const layoutMemory = (trace: Trace, endNs: number): MemoryMarks => {
   };
 };
 
-/** Positions of the steps to draw: of those that share a pixel only the highest and the last one. */
+/** Positions of the steps to draw: of those that share a pixel the highest, and the last one where it stays for longer. */
 export const thinSteps = ({ timeNs, tops }: MemoryBand, frame: Frame): readonly number[] => {
   const total = tops.at(-1)!;
   const first = Math.max(0, bisectRight(timeNs, frame.startNs) - 1);
@@ -47,7 +47,8 @@ export const thinSteps = ({ timeNs, tops }: MemoryBand, frame: Frame): readonly 
     let highest = step;
     for (let other = step + 1; other < next; other++) if (total[other]! > total[highest]!) highest = other;
     kept.push(highest);
-    if (highest !== next - 1) kept.push(next - 1);
+    const staysOn = next === timeNs.length || timeNs[next]! > timeAt(frame, pixel + 2);
+    if (highest !== next - 1 && staysOn) kept.push(next - 1);
     step = next;
   }
   return kept;

@@ -2,6 +2,7 @@ import { drawDrift, driftHeight } from '../drift/draw-drift.ts';
 import { measureDrift, type Drift } from '../drift/drift.ts';
 import { drawMemory } from '../memory/draw-memory.ts';
 import { layoutMemory, type MemoryMarks } from '../memory/memory-marks.ts';
+import { splitIdle, type Gap } from '../../core/explain/idle.ts';
 import { criticalRows } from '../../core/explain/critical-path.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { LabelledTrace } from '../report.ts';
@@ -67,14 +68,21 @@ export interface Chart {
   readonly change: (settings: Partial<ChartSettings>) => void;
   /** Two traces op by op; null where there are not two, or they have no op in common. */
   readonly drift: () => Drift | null;
-  /** Bubbles of a trace by cause, when they are shown. */
+  /** Bubbles of a trace by cause, when they are shown and known. */
   readonly bubblesOf: (view: number) => Bubbles | null;
+  /** Tells the gaps of every trace, where they are worked out elsewhere. */
+  readonly giveGaps: (gaps: readonly (readonly Gap[])[]) => void;
   readonly theme: () => ThemeName;
   readonly setTheme: (theme: ThemeName) => void;
 }
 
-/** What the chart's element tells its surroundings: other traces or colours, another kept work, picture or theme. */
-export type ChartEvent = 'show' | 'keep' | 'draw' | 'theme';
+export interface ChartOptions {
+  /** Whether the chart works out where devices wait, or is told; `computed` unless told. */
+  readonly gaps?: 'computed' | 'given';
+}
+
+/** What the chart's element tells its surroundings: other traces or colours, known bubbles, another kept work, picture or theme. */
+export type ChartEvent = 'show' | 'explain' | 'keep' | 'draw' | 'theme';
 
 /** What the reader looks at. */
 interface Attention {
@@ -107,6 +115,7 @@ const chosenIn = (views: readonly TraceView[], work: Work | null, critical: bool
   });
 
 const isCritical = (trace: Trace): ((span: number) => boolean) => {
+  if (trace.kernels !== undefined) return () => true;
   const rows = new Set(criticalRows(trace));
   return (span) => rows.has(span);
 };
@@ -148,13 +157,13 @@ const axisPanel = (root: HTMLElement): Panel => ({
 });
 
 /** Builds the chart in an element; it is empty until traces are shown. */
-export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart => {
+export const createChart = (element: HTMLElement, firstTheme: ThemeName, { gaps = 'computed' }: ChartOptions = {}): Chart => {
   let traces: readonly LabelledTrace[] = [];
   let views: readonly TraceView[] = [];
   let drift: Drift | null = null;
   let panels: readonly Panel[] = [];
   let theme = firstTheme;
-  let settings: ChartSettings = { colourBy: 'adapter', bubbles: false, critical: false };
+  let settings: ChartSettings = { colourBy: 'adapter', bubbles: true, critical: false };
   let pointed: Attention = NOTHING;
   let kept: Attention = NOTHING;
   let shown: Attention = NOTHING;
@@ -182,9 +191,15 @@ export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart 
   const bubblesOf = (v: number): Bubbles | null => {
     const trace = views[v]?.marks.trace;
     if (trace === undefined || !settings.bubbles) return null;
-    const known = bubbles.get(trace) ?? layoutBubbles(trace);
-    bubbles.set(trace, known);
+    const known = bubbles.get(trace) ?? (gaps === 'computed' && trace.kernels === undefined ? layoutBubbles(trace, splitIdle(trace).gaps) : null);
+    if (known !== null) bubbles.set(trace, known);
     return known;
+  };
+  const giveGaps = (given: readonly (readonly Gap[])[]): void => {
+    for (const [v, { marks }] of views.entries()) bubbles.set(marks.trace, layoutBubbles(marks.trace, given[v] ?? []));
+    overlay();
+    tell('explain');
+    redraw();
   };
   const overlay = (): void => {
     const { work, place } = shown;
@@ -259,6 +274,7 @@ export const createChart = (element: HTMLElement, firstTheme: ThemeName): Chart 
     },
     drift: () => drift,
     bubblesOf,
+    giveGaps,
     theme: () => theme,
     setTheme: (name) => {
       theme = name;

@@ -6,7 +6,8 @@ import { legendsMarkup, saveMarkup } from '../timeline-markup.ts';
 import { causesIn } from '../timeline/bubbles.ts';
 import type { ColourBy } from '../timeline/colour-by.ts';
 import type { Chart } from './chart.ts';
-import { saveText } from './save-text.ts';
+import { pngOfSvg } from './png-of-svg.ts';
+import { saveBlob, saveText } from './save-text.ts';
 
 const ZOOM_FACTOR = 2;
 
@@ -24,9 +25,13 @@ const toggleTheme = (chart: Chart): void => {
   chart.setTheme(currentTheme());
 };
 
-const saveSvg = ({ label, subtitle, trace }: LabelledTrace): void => {
-  const svg = timelineSvg(trace, { title: label, subtitle, theme: currentTheme() });
-  saveText(`timeline-${trace.source}.svg`, 'image/svg+xml', svg);
+/** The picture of a trace as the page shows it, whole. */
+const save = (chart: Chart, { label, subtitle, trace }: LabelledTrace, format: string | undefined): void => {
+  const { colourBy, bubbles } = chart.settings();
+  const svg = timelineSvg(trace, { title: label, subtitle, theme: currentTheme(), colourBy, bubbles });
+  const name = `timeline-${trace.source}`;
+  if (format === 'png') void pngOfSvg(svg).then((png) => saveBlob(`${name}.png`, png));
+  else saveText(`${name}.svg`, 'image/svg+xml', svg);
 };
 
 /** Buttons of the legend: pointing at an adapter shows its ops, pressing keeps them. */
@@ -47,11 +52,13 @@ const bindLegends = (chart: Chart, legends: HTMLElement): void => {
     if (work !== null) chart.keep(isSameWork(work, chart.kept()) ? null : work);
   });
   chart.element.addEventListener('keep', markKept);
-  chart.element.addEventListener('show', () => {
+  const fill = (): void => {
     const bubbles = chart.views().flatMap((_, v) => chart.bubblesOf(v) ?? []);
     legends.innerHTML = legendsMarkup(chart.traces(), chart.settings().colourBy, causesIn(bubbles));
     markKept();
-  });
+  };
+  chart.element.addEventListener('show', fill);
+  chart.element.addEventListener('explain', fill);
 };
 
 /** What the buttons of the toolbar do. */
@@ -69,9 +76,9 @@ export const bindControls = (chart: Chart, section: HTMLElement): void => {
   const actions = actionsOf(chart);
   toolbar.addEventListener('click', ({ target }) => {
     if (!(target instanceof HTMLButtonElement)) return;
-    const { action, save } = target.dataset;
+    const { action, save: trace, format } = target.dataset;
     if (action !== undefined) actions[action]?.();
-    if (save !== undefined) saveSvg(chart.traces()[Number(save)]!);
+    if (trace !== undefined) save(chart, chart.traces()[Number(trace)]!, format);
   });
   const colours = toolbar.querySelector<HTMLSelectElement>('select[data-action=colour]')!;
   colours.addEventListener('change', () => chart.change({ colourBy: colours.value as ColourBy }));

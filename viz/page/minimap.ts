@@ -6,7 +6,7 @@ import { timeAt, xOf, type Frame } from '../timeline/frame.ts';
 import { shrinkMarks, type TimelineMarks } from '../timeline/marks.ts';
 import type { Plot } from '../timeline/plot.ts';
 import type { Chart } from './chart.ts';
-import { sizeCanvas } from './panel.ts';
+import { clearCanvas } from './panel.ts';
 
 /** Pixels that a trace takes at most. */
 const TRACE_HEIGHT = 22;
@@ -57,26 +57,24 @@ export const bindMinimap = (chart: Chart, canvas: HTMLCanvasElement): void => {
   let pending = 0;
 
   const wholeFrame = (): Frame => ({ ...chart.frame(), startNs: 0, endNs: chart.zoom.wholeNs() });
-  const plotOn = (target: HTMLCanvasElement): Plot | null => {
-    const context = target.getContext('2d');
-    if (context === null) return null;
-    const ratio = window.devicePixelRatio;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    return { surface: createCanvasSurface(context), frame: wholeFrame(), theme: THEMES[chart.theme()] };
-  };
+  const plotOn = (context: CanvasRenderingContext2D): Plot => ({
+    surface: createCanvasSurface(context),
+    frame: wholeFrame(),
+    theme: THEMES[chart.theme()],
+  });
   const paint = (): void => {
     if (maps.length === 0) return;
     const height = heightOf(maps);
     if (stale || picture.width !== Math.round(canvas.clientWidth * window.devicePixelRatio)) {
-      sizeCanvas(picture, canvas.clientWidth, height);
-      const plot = plotOn(picture);
-      if (plot !== null) drawMaps(plot, maps);
+      const context = clearCanvas(picture, canvas.clientWidth, height);
+      if (context !== null) drawMaps(plotOn(context), maps);
       stale = false;
     }
-    sizeCanvas(canvas, canvas.clientWidth, height);
-    canvas.getContext('2d')?.drawImage(picture, 0, 0);
-    const plot = plotOn(canvas);
-    if (plot !== null) drawWindow(plot, windowBox(plot.frame, chart.frame()), height);
+    const context = clearCanvas(canvas, canvas.clientWidth, height);
+    if (context === null) return;
+    context.drawImage(picture, 0, 0, picture.width / window.devicePixelRatio, picture.height / window.devicePixelRatio);
+    const plot = plotOn(context);
+    drawWindow(plot, windowBox(plot.frame, chart.frame()), height);
   };
   const ask = (): void => {
     cancelAnimationFrame(pending);

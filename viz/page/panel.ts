@@ -26,19 +26,24 @@ export const isInSight = ({ canvas }: Panel): boolean => {
   return bottom >= 0 && top <= window.innerHeight;
 };
 
-/** Gives a canvas as many points as the screen has for so many CSS pixels; what was on it is gone. */
-export const sizeCanvas = (canvas: HTMLCanvasElement, width: number, height: number): void => {
-  canvas.width = Math.round(width * window.devicePixelRatio);
-  canvas.height = Math.round(height * window.devicePixelRatio);
+/** Gives a canvas as many points as the screen has for so many CSS pixels and wipes it; new points are made only where it needs them. */
+export const clearCanvas = (canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null => {
+  const ratio = window.devicePixelRatio;
+  const size = [Math.round(width * ratio), Math.round(height * ratio)] as const;
+  if (canvas.width !== size[0]) canvas.width = size[0];
+  if (canvas.height !== size[1]) canvas.height = size[1];
+  const context = canvas.getContext('2d');
+  context?.setTransform(1, 0, 0, 1, 0, 0);
+  context?.clearRect(0, 0, ...size);
+  context?.scale(ratio, ratio);
+  return context;
 };
 
 /** Draws a panel afresh, as sharp as the screen. */
 export const paintPanel = (panel: Panel, frame: Frame, theme: Theme): void => {
   const { canvas, draw } = panel;
-  const context = canvas.getContext('2d');
+  const context = clearCanvas(canvas, canvas.clientWidth, fullHeight(panel));
   if (context === null) return;
-  sizeCanvas(canvas, canvas.clientWidth, fullHeight(panel));
-  context.scale(window.devicePixelRatio, window.devicePixelRatio);
   context.translate(0, PANEL_MARGIN);
   draw({ surface: createCanvasSurface(context), frame, theme });
 };

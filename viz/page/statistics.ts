@@ -8,9 +8,9 @@ import type { Chart } from './chart.ts';
 /** Milliseconds after the last change until the figures are counted anew. */
 const CALM_MS = 200;
 
-const kindRow = (label: string, { kind, count, totalNs, shortestNs, longestNs }: KindStatistics): string => {
+const kindRow = (label: string, { count, totalNs, shortestNs, longestNs }: KindStatistics): string => {
   const times = [totalNs, totalNs / count, shortestNs, longestNs].map((ns) => `<td>${formatDuration(ns)}</td>`);
-  return `<tr><th scope="row">${escapeText(`${label}${TITLES[kind]}`)}</th><td>${count}</td>${times.join('')}</tr>`;
+  return `<tr><th scope="row">${escapeText(label)}</th><td>${count}</td>${times.join('')}</tr>`;
 };
 
 const tableOf = (chart: Chart): string => {
@@ -18,7 +18,7 @@ const tableOf = (chart: Chart): string => {
   const several = chart.views().length > 1;
   const rows = chart.views().flatMap(({ marks }, v) => {
     const label = several ? `${chart.traces()[v]!.label}: ` : '';
-    return statisticsOf(chart.chosen(v) ?? marks, window).map((kind) => kindRow(label, kind));
+    return statisticsOf(chart.chosen(v) ?? marks, window).map((each) => kindRow(`${label}${marks.trace.kernels === undefined ? TITLES[each.kind] : 'kernel'}`, each));
   });
   const what = chart.chosen(0) === null ? 'All ops' : 'Selected ops';
   const [from, to] = [window.startNs, window.endNs].map((ns) => formatMoment(Math.round(ns)));

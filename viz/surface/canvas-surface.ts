@@ -1,3 +1,4 @@
+import { imageOfStacks, type Stacks } from './stacks.ts';
 import { FONT_FAMILY, type PathStyle, type Surface, type TextStyle } from './surface.ts';
 
 const drawPath = (context: CanvasRenderingContext2D, data: string, style: PathStyle): void => {
@@ -32,6 +33,20 @@ const drawText = (
   context.fillText(text, ...at);
 };
 
+/** Where stacks become images; one for all, as each is drawn at once. */
+let scratch: HTMLCanvasElement | null = null;
+
+const drawStacks = (context: CanvasRenderingContext2D, stacks: Stacks): void => {
+  const image = imageOfStacks(stacks, Math.max(1, Math.round(stacks.height * context.getTransform().d)));
+  scratch ??= document.createElement('canvas');
+  scratch.width = image.width;
+  scratch.height = image.height;
+  scratch.getContext('2d')?.putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  const { x, y, width, height, columnWidth } = stacks;
+  context.drawImage(scratch, 0, 0, width / columnWidth, image.height, x, y, width, height);
+};
+
 /** Draws on a canvas whose transform already maps CSS pixels to its own. */
 export const createCanvasSurface = (context: CanvasRenderingContext2D): Surface => {
   const restored = (change: () => void, draw: () => void): void => {
@@ -45,6 +60,13 @@ export const createCanvasSurface = (context: CanvasRenderingContext2D): Surface 
       context.fillStyle = fill;
       for (let b = 0; b < boxes.length; b += 4)
         context.fillRect(boxes[b]!, boxes[b + 1]!, boxes[b + 2]!, boxes[b + 3]!);
+    },
+    stacks: (stacks) => drawStacks(context, stacks),
+    polygon: (fill, points) => {
+      context.beginPath();
+      for (let p = 0; p < points.length; p += 2) context.lineTo(points[p]!, points[p + 1]!);
+      context.fillStyle = fill;
+      context.fill();
     },
     path: (data, style) => drawPath(context, data, style),
     text: (x, y, text, style) => drawText(context, [x, y], text, style),

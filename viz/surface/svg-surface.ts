@@ -1,4 +1,5 @@
 import { escapeText } from './escape.ts';
+import { boxesOfStacks } from './stacks.ts';
 import type { PathStyle, Surface, TextStyle } from './surface.ts';
 
 /** A surface that collects SVG markup. */
@@ -24,6 +25,19 @@ const boxData = (boxes: readonly number[]): string => {
   return data;
 };
 
+/** Corners as path data; sides along an axis name only the coordinate that changes. */
+const polygonData = (points: readonly number[]): string => {
+  let [x, y] = [round(points[0]!), round(points[1]!)];
+  let data = `M${x},${y}`;
+  for (let p = 2; p < points.length; p += 2) {
+    const [nextX, nextY] = [round(points[p]!), round(points[p + 1]!)];
+    if (nextX === x && nextY === y) continue;
+    data += nextX === x ? `V${nextY}` : nextY === y ? `H${nextX}` : `L${nextX},${nextY}`;
+    [x, y] = [nextX, nextY];
+  }
+  return `${data}z`;
+};
+
 const pathAttributes = ({ fill = 'none', stroke, width, dash }: PathStyle): string =>
   attributes({ fill, stroke, 'stroke-width': width, 'stroke-dasharray': dash });
 
@@ -45,9 +59,16 @@ export const createSvgSurface = (): SvgSurface => {
     draw();
     parts.push(close);
   };
+  const boxes = (fill: string, flat: readonly number[]): void => {
+    if (flat.length > 0) parts.push(`<path d="${boxData(flat)}"${attributes({ fill })}/>`);
+  };
   return {
-    boxes: (fill, boxes) => {
-      if (boxes.length > 0) parts.push(`<path d="${boxData(boxes)}"${attributes({ fill })}/>`);
+    boxes,
+    stacks: (stacks) => {
+      for (const [fill, flat] of boxesOfStacks(stacks)) boxes(fill, flat);
+    },
+    polygon: (fill, points) => {
+      if (points.length > 0) parts.push(`<path d="${polygonData(points)}"${attributes({ fill })}/>`);
     },
     path: (data, style) => parts.push(`<path d="${data}"${pathAttributes(style)}/>`),
     text: (x, y, text, style) =>

@@ -1,6 +1,6 @@
 import { bisector } from 'd3';
 import { CAUSE_LABELS, IDLE_CAUSES, type IdleCause } from '../../core/explain/cause.ts';
-import { splitIdle, type Gap } from '../../core/explain/idle.ts';
+import type { Gap } from '../../core/explain/idle.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { HATCH_WIDTH, hatchData } from '../surface/hatch.ts';
 import { centredBaseline } from '../surface/surface.ts';
@@ -15,9 +15,10 @@ export interface Bubbles {
   readonly ofDevice: readonly (readonly Gap[])[];
 }
 
-export const layoutBubbles = (trace: Trace): Bubbles => {
-  const ofDevice: Gap[][] = trace.devices.map(() => []);
-  for (const gap of splitIdle(trace).gaps) ofDevice[gap.device]!.push(gap);
+/** Sorts the gaps of a trace by device. */
+export const layoutBubbles = ({ devices }: Trace, gaps: readonly Gap[]): Bubbles => {
+  const ofDevice: Gap[][] = devices.map(() => []);
+  for (const gap of gaps) ofDevice[gap.device]!.push(gap);
   return { ofDevice };
 };
 
@@ -69,39 +70,29 @@ const labelGap = ({ surface, frame, theme }: Plot, gap: Gap, row: Row): void => 
 };
 
 /** Bubbles too narrow to be seen as what they add up to, from the row's top down: ops are stacked from its foot. */
-const addColumns = (batch: BoxBatch, gaps: readonly Gap[], row: Row, { frame, theme }: Plot): void => {
+const drawColumns = ({ surface, frame, theme }: Plot, gaps: readonly Gap[], { y, height }: Row): void => {
   const columnNs = timeAt(frame, frame.left + COLUMN_PIXELS) - frame.startNs;
   const columns = Math.ceil(frame.width / COLUMN_PIXELS);
-  const amounts = new Float64Array(columns * IDLE_CAUSES.length);
+  const shares = new Float64Array(columns * IDLE_CAUSES.length);
   for (const { startNs, endNs, byCause } of gaps) {
     const first = Math.max(0, Math.floor((startNs - frame.startNs) / columnNs));
     for (let column = first; column < columns && frame.startNs + column * columnNs < endNs; column++) {
       const from = Math.max(startNs, frame.startNs + column * columnNs);
       const share = (Math.min(endNs, frame.startNs + (column + 1) * columnNs) - from) / (endNs - startNs);
-      for (const [c, cause] of IDLE_CAUSES.entries()) amounts[column * IDLE_CAUSES.length + c]! += share * byCause[cause];
+      for (const [c, cause] of IDLE_CAUSES.entries()) shares[column * IDLE_CAUSES.length + c]! += (share * byCause[cause]) / columnNs;
     }
   }
-  for (let column = 0; column < columns; column++) {
-    let y = row.y;
-    const x = frame.left + column * COLUMN_PIXELS;
-    const width = Math.min(COLUMN_PIXELS, frame.left + frame.width - x);
-    for (const [c, cause] of IDLE_CAUSES.entries()) {
-      const height = (amounts[column * IDLE_CAUSES.length + c]! / columnNs) * row.height;
-      if (height > 0) batch.add(theme.causes[cause], x, y, width, Math.min(height, row.y + row.height - y));
-      y += height;
-    }
-  }
+  const fills = IDLE_CAUSES.map((cause) => theme.causes[cause]);
+  surface.stacks({ x: frame.left, y, width: frame.width, height, columnWidth: COLUMN_PIXELS, fills, shares, from: 'top' });
 };
 
 /** Shades the bubbles of a device on its compute row by what they waited for. */
 export const drawBubbles = (plot: Plot, { ofDevice }: Bubbles, row: Row): void => {
   const gaps = gapsInSight(ofDevice[row.device]!, plot.frame);
+  if (gaps.length > plot.frame.width / 2) return drawColumns(plot, gaps, row);
   const batch = createBoxBatch();
-  const isDense = gaps.length > plot.frame.width / 2;
-  if (isDense) addColumns(batch, gaps, row, plot);
-  else for (const gap of gaps) addGap(batch, gap, row, plot);
+  for (const gap of gaps) addGap(batch, gap, row, plot);
   batch.drawOn(plot.surface);
-  if (isDense) return;
   hatchGaps(plot, gaps, row);
   for (const gap of gaps) labelGap(plot, gap, row);
 };

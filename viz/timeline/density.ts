@@ -1,5 +1,4 @@
 import type { Trace } from '../../core/trace/trace.ts';
-import type { BoxBatch } from './batch.ts';
 import { paintOf, paintsOf, stripesBy, type ColourBy } from './colour-by.ts';
 import { clampX, timeAt, xOf, type Frame } from './frame.ts';
 import type { RowMarks } from './marks.ts';
@@ -9,9 +8,6 @@ import { addShares, levelFor, sharesOf } from './time-shares.ts';
 /** Spans that one column should hold: with fewer, neighbouring columns differ by chance and the picture flickers. */
 const SPANS_PER_COLUMN = 32;
 const COLUMN_PIXELS = { least: 4, most: 16 } as const;
-
-/** Boxes lower than this many pixels do not show: the next colour takes their share over, so that the sum is right. */
-const LOWEST_BOX = 0.75;
 
 /** Bins of the time shares that a column has at least: the fewer, the rougher its edges. */
 const BINS_PER_COLUMN = 3;
@@ -93,24 +89,16 @@ const measureColumns = (trace: Trace, row: VisibleRow, plot: Plot): Columns => {
 };
 
 /**
- * Adds spans too narrow to be seen as what they add up to: in every column the height of a colour is its share of the
+ * Draws spans too narrow to be seen as what they add up to: in every column the height of a colour is its share of the
  * time, and what stays free above is idle.
  */
-export const addDensity = (batch: BoxBatch, trace: Trace, visible: VisibleRow, plot: Plot): void => {
+export const drawDensity = (trace: Trace, visible: VisibleRow, plot: Plot): void => {
   const { pixels, paints, amount } = measureColumns(trace, visible, plot);
-  const { row } = visible.rowMarks;
+  const { y, height } = visible.rowMarks.row;
   const { left, width } = plot.frame;
-  const fills = paintsOf(plot.theme);
   for (let column = 0; column * paints < amount.length; column++) {
-    let bottom = row.y + row.height;
-    let taken = 0;
     const wide = Math.min(pixels, width - column * pixels);
-    for (let paint = 0; paint < paints; paint++) {
-      taken = Math.min(taken + (amount[column * paints + paint]! / wide) * row.height, bottom - row.y);
-      if (taken < LOWEST_BOX) continue;
-      bottom -= taken;
-      batch.add(fills[paint]!, left + column * pixels, bottom, wide, taken);
-      taken = 0;
-    }
+    for (let paint = 0; paint < paints; paint++) amount[column * paints + paint]! /= wide;
   }
+  plot.surface.stacks({ x: left, y, width, height, columnWidth: pixels, fills: paintsOf(plot.theme), shares: amount, from: 'foot' });
 };

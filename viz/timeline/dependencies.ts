@@ -53,7 +53,7 @@ const aroundStep = (trace: Trace, index: SpanIndex, row: number): Dependency[] =
 
 /** What a span needed directly, and what needed it directly. Launches on host streams depend on nothing here. */
 export const dependenciesOf = (trace: Trace, row: number): readonly Dependency[] => {
-  if (trace.spans.stream[row] === STREAM.host) return [];
+  if (trace.spans.stream[row] === STREAM.host || trace.kernels !== undefined) return [];
   const index = indexOf(trace);
   if (trace.spans.kind[row] === KIND.step) return aroundStep(trace, index, row);
   if (!carriesMicrobatch(trace, row)) return [];

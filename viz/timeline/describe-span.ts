@@ -59,9 +59,28 @@ const placeOf = ({ plan, devices }: Trace, device: number, stage: number): Descr
   ];
 };
 
+/** A kernel of a foreign trace; null in a trace with a plan. */
+const kernelOf = ({ kernels, spans, plan, devices }: Trace, span: number): Description | null => {
+  if (kernels === undefined) return null;
+  const { partAdapter, partStart } = plan.microbatches;
+  const [startNs, endNs] = [spans.startNs[span]!, spans.endNs[span]!];
+  return {
+    title: kernels[spans.operand[span]!]!,
+    facts: [
+      ['family', plan.adapters[partAdapter[partStart[spans.operand[span]!]!]!]!],
+      ['stream', devices[spans.device[span]!]!.name],
+      ['start', formatMoment(startNs)],
+      ['end', formatMoment(endNs)],
+      ['duration', formatDuration(endNs - startNs)],
+    ],
+  };
+};
+
 /** Everything known of a span: the op in text form, what it works for, where and when. */
 export const describeSpan = (trace: Trace, span: number): Description => {
   const { device, stream, stage, kind, startNs, endNs } = trace.spans;
+  const kernel = kernelOf(trace, span);
+  if (kernel !== null) return kernel;
   return {
     title: `${formatOp(opAt(trace.spans, span))} · ${TITLES[kindName(kind[span]!)]}`,
     facts: [

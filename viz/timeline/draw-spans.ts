@@ -5,7 +5,7 @@ import { centredBaseline, type Surface, type TextStyle } from '../surface/surfac
 import { colourOfAdapter, type Theme } from '../theme.ts';
 import { createBoxBatch, type BoxBatch } from './batch.ts';
 import { colourNumber, stripesBy, type ColourBy } from './colour-by.ts';
-import { addDensity, isTooDense, type VisibleRow } from './density.ts';
+import { drawDensity, isTooDense, type VisibleRow } from './density.ts';
 import { clampX, xOf, type Frame } from './frame.ts';
 import { visibleRange, type RowMarks, type TimelineMarks } from './marks.ts';
 import type { Plot } from './plot.ts';
@@ -125,9 +125,9 @@ const drawRow = (plot: Plot, { trace, colourBy }: TimelineMarks, rowMarks: RowMa
   const [from, to] = visibleRange(rowMarks, trace, frame.startNs, frame.endNs);
   if (from >= to) return;
   const visible: VisibleRow = { rowMarks, from, to, colourBy };
+  if (isTooDense(to - from, frame)) return drawDensity(trace, visible, plot);
   const layers: Layers = { bars: createBoxBatch(), shadows: createBoxBatch(), hatches: [], labels: [] };
-  if (isTooDense(to - from, frame)) addDensity(layers.bars, trace, visible, plot);
-  else addBars(layers, trace, visible, plot);
+  addBars(layers, trace, visible, plot);
   layers.bars.drawOn(surface);
   layers.shadows.drawOn(surface);
   if (layers.hatches.length > 0) surface.path(layers.hatches.join(''), { stroke: theme.shadow, width: HATCH_WIDTH });

@@ -70,7 +70,9 @@ const shadeSwatch = (theme: Theme, shade: Shade, colourBy: ColourBy): LegendItem
   }
 };
 
+/** Kernels of a foreign trace are drawn as forwards, but nobody knows whether they are. */
 const shadesIn = (trace: Trace): ReadonlySet<Shade> => {
+  if (trace.kernels !== undefined) return new Set();
   const kinds = new Set<number>(trace.spans.kind);
   const first = [...kinds].map((kind) => trace.spans.kind.indexOf(kind));
   return new Set(first.map((span) => shadeOf(trace, span)));

@@ -43,6 +43,7 @@ export const adapterNames = (trace: Trace, span: number): readonly string[] =>
 
 /** Longest label first: kind, number and adapters; kind and number; the number alone. */
 const candidates = (trace: Trace, span: number): readonly string[] => {
+  if (trace.kernels !== undefined) return [trace.kernels[trace.spans.operand[span]!]!];
   const kind = SHORT[kindName(trace.spans.kind[span]!)];
   if (kind === '') return [];
   const names = adapterNames(trace, span).join(' + ');

@@ -30,7 +30,7 @@ const panel = (id: string, machines: Machines, most: number, series: readonly Se
   setting: SETTINGS[machines.gpus === 1 ? 'oneGpu' : machines.model === '70B' ? '70B' : 'fp32'],
   // Two or three positions are no curve; bars say OOM where there is nothing to draw, as the paper does.
   layout: most > FEW || most === 1 || machines.gpu === '3090' ? 'lines' : 'bars',
-  x: { label: 'adapters', unit: null, counts: true },
+  x: { label: 'adapters', unit: null },
   // On eight machines tensor parallelism takes twenty times as long as a pipeline.
   y: { label: 'completion time', unit: 'h', ...(machines.gpu === '3090' ? { scale: 'log' as const } : {}) },
   series,

@@ -29,7 +29,7 @@ const panel = (devices: number, source: Source): Panel => ({
   title: `${devices} GPUs, ${TITLES[source]}`,
   setting: source === 'formula' ? 'max{(D − 1 + N − L·N)/(D + N − 1), 0}' : 'simulated; equal times, T_b/T_f = 1.15, communication free',
   layout: 'heatMap',
-  x: { label: 'adapters', unit: null, counts: true },
+  x: { label: 'adapters', unit: null },
   y: { label: 'bubble ratio', unit: null },
   series: upTo(devices).map((microbatches) => row(devices, microbatches, source)),
 });

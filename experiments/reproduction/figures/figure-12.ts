@@ -15,7 +15,7 @@ const panel = (id: string, model: PaperModel): Panel => ({
   title: `(${id}) ${model}`,
   setting: 'four A6000, fp32',
   layout: 'lines',
-  x: { label: 'adapters', unit: null, counts: true },
+  x: { label: 'adapters', unit: null },
   y: { label: 'throughput', unit: 'tokens/s' },
   series: SYSTEMS.map(([name, system]) => ({
     name,

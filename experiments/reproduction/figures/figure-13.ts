@@ -12,7 +12,7 @@ const scaling = (id: string, model: PaperModel): Panel => ({
   title: `(${id}) ${model}, by GPUs`,
   setting: 'LoRAPP in one machine of A6000, as many adapters as GPUs, rank 16, fp32',
   layout: 'lines',
-  x: { label: 'GPUs', unit: null, counts: true },
+  x: { label: 'GPUs', unit: null },
   y: THROUGHPUT,
   series: [
     { name: 'LoRAPP', paper: 'LoRAPP', point: (gpus) => throughput({ ...LORAPP, model, gpus: Number(gpus), adapters: Number(gpus) }) },

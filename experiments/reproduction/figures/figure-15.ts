@@ -9,7 +9,7 @@ const panel = (id: string, model: PaperModel, label: string, read: (steady: Stea
   title: `(${id}) ${model}, ${label}`,
   setting: 'one A6000, int8 weights, recomputation',
   layout: 'lines',
-  x: { label: 'adapters', unit: null, counts: true },
+  x: { label: 'adapters', unit: null },
   y: { label, unit: 's', fromZero: id === 'b' },
   series: ONE_GPU_SERIES.map(([name, system]) => ({
     name,

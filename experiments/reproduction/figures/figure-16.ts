@@ -23,7 +23,7 @@ const VARIANTS = [
 const series = (point: (pruned: boolean, adapters: number) => Reading): Series[] =>
   VARIANTS.map(([name, paper, pruned]) => ({ name, paper, point: (adapters) => point(pruned, Number(adapters)) }));
 
-const X = { label: 'adapters', unit: null, counts: true } as const;
+const X = { label: 'adapters', unit: null } as const;
 
 const time = (model: PaperModel): Panel => ({
   id: `a-${model}`,

@@ -1,14 +1,20 @@
 import { format } from 'd3';
 import { CAUSE_LABELS, IDLE_CAUSES, type IdleCause } from '../../../core/explain/cause.ts';
 import { escapeText } from '../../surface/escape.ts';
-import type { Run } from './messages.ts';
+import type { Explanation } from './messages.ts';
+
+/** A run's name and why its devices wait. */
+export interface Explained {
+  readonly label: string;
+  readonly explanation: Explanation;
+}
 
 const percent = format('.1%');
 
 /** Share of all device time that is idle for a reason. */
-const shareOf = ({ idle }: Run, cause: IdleCause): number => {
-  const totalNs = idle.windowNs * idle.devices.length;
-  return totalNs > 0 ? idle.total.byCause[cause] / totalNs : 0;
+const shareOf = ({ explanation: { windowNs, devices, total } }: Explained, cause: IdleCause): number => {
+  const totalNs = windowNs * devices.length;
+  return totalNs > 0 ? total.byCause[cause] / totalNs : 0;
 };
 
 const SENTENCES: Readonly<Record<IdleCause, string>> = {
@@ -24,7 +30,7 @@ const SENTENCES: Readonly<Record<IdleCause, string>> = {
   runtime: 'what the plan does not explain',
 };
 
-const bar = (run: Run): string => {
+const bar = (run: Explained): string => {
   let left = 0;
   const parts = IDLE_CAUSES.map((cause) => {
     const width = 100 * shareOf(run, cause);
@@ -37,15 +43,15 @@ const bar = (run: Run): string => {
 aria-label="${escapeText(label)}"><rect width="100" height="10" fill="var(--main-5)" opacity=".35"/>${parts.join('')}</svg></figure>`;
 };
 
-const row = (runs: readonly Run[], cause: IdleCause): string => `<tr><th scope="row"><span class="swatch" \
+const row = (runs: readonly Explained[], cause: IdleCause): string => `<tr><th scope="row"><span class="swatch" \
 data-cause="${cause}"></span>${escapeText(CAUSE_LABELS[cause])}<small>${escapeText(SENTENCES[cause])}</small></th>\
 ${runs.map((run) => `<td>${percent(shareOf(run, cause))}</td>`).join('')}</tr>`;
 
 /** Idle time of each run as a bar of its causes. */
-export const barsMarkup = (runs: readonly Run[]): string => runs.map(bar).join('');
+export const barsMarkup = (runs: readonly Explained[]): string => runs.map(bar).join('');
 
 /** A line for every cause of idle time that the runs have. */
-export const causesMarkup = (runs: readonly Run[]): string => {
+export const causesMarkup = (runs: readonly Explained[]): string => {
   const causes = IDLE_CAUSES.filter((cause) => runs.some((run) => shareOf(run, cause) >= 0.0005));
   if (causes.length === 0) return '<p>No device ever waits.</p>';
   return `<table><thead><tr><th scope="col">cause, share of all device time</th>${runs.map(({ label }) => `<th scope="col">${escapeText(label)}</th>`).join('')}</tr></thead>

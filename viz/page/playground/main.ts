@@ -19,22 +19,34 @@ const main = document.querySelector<HTMLElement>('main')!;
 main.innerHTML = PAGE_MARKUP;
 
 const planner = startPlanner();
-const secondPlanner = startPlanner();
-const chart = openTimeline(main.querySelector<HTMLElement>('section[aria-labelledby=timeline]')!);
+const planners = [planner, startPlanner()];
+const chart = openTimeline(main.querySelector<HTMLElement>('section[aria-labelledby=timeline]')!, { gaps: 'given' });
 const result = createResult(main, chart);
 
 /** Two schedules are planned side by side, each in a worker of its own. */
 const planAll = async (setup: Setup): Promise<readonly Outcome[]> => {
-  const workers = [planner, secondPlanner];
-  const answers = await Promise.all(variantsOf(setup).map((variant, v) => workers[v]!.ask({ kind: 'plan', setup, variant })));
+  const answers = await Promise.all(variantsOf(setup).map((variant, v) => planners[v]!.ask({ kind: 'plan', setup, variant })));
   return answers.flatMap((answer) => (answer.kind === 'planned' ? [answer.outcome] : []));
+};
+
+/** Asked for once the picture stands and nothing newer is to be planned. */
+const explainAll = async (): Promise<void> => {
+  const answers = await Promise.all(planners.map((each) => each.ask({ kind: 'explain' })));
+  result.explain(
+    answers.flatMap((answer) =>
+      answer.kind === 'explained' && answer.explanation !== null ? [{ label: answer.label, explanation: answer.explanation }] : [],
+    ),
+  );
 };
 
 const plan = createLatest(planAll, {
   done: (setup, outcomes) => result.showOutcomes(form, setup, outcomes),
   failed: (error) =>
     result.say(`This is our own failure, please report it: ${error instanceof Error ? error.message : String(error)}`),
-  busy: (isBusy) => main.setAttribute('aria-busy', String(isBusy)),
+  busy: (isBusy) => {
+    main.setAttribute('aria-busy', String(isBusy));
+    if (!isBusy) requestAnimationFrame(() => setTimeout(() => void explainAll()));
+  },
 });
 
 const edited = (setup: Setup): void => {

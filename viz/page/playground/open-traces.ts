@@ -1,10 +1,10 @@
 import { problem, type Problems } from '../../../core/problem.ts';
-import type { Run } from './messages.ts';
+import type { Explanation, Run } from './messages.ts';
 import type { Planner } from './planner.ts';
 
 /** A trace file that was read, or what is wrong with it. */
 export type ReadTrace =
-  | { readonly kind: 'read'; readonly run: Run }
+  | { readonly kind: 'read'; readonly run: Run; readonly explanation: Explanation | null }
   | { readonly kind: 'unreadable'; readonly name: string; readonly problems: Problems };
 
 const read = async (planner: Planner, name: string, text: string): Promise<ReadTrace> => {

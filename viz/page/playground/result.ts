@@ -1,15 +1,18 @@
 import type { Problem } from '../../../core/problem.ts';
 import type { Chart } from '../chart.ts';
 import type { SetupForm } from './form.ts';
+import { unpackGaps } from './gap-columns.ts';
 import type { Outcome, Run } from './messages.ts';
 import type { ReadTrace } from './open-traces.ts';
-import { barsMarkup, causesMarkup } from './bubbles-markup.ts';
+import { barsMarkup, causesMarkup, type Explained } from './bubbles-markup.ts';
 import { comparisonText, metricsMarkup, subtitleOf } from './results-markup.ts';
 import type { Setup } from './setup.ts';
 
 /** The part of the page that shows what came of a setup. */
 export interface Result {
   readonly showOutcomes: (form: SetupForm, setup: Setup, outcomes: readonly Outcome[]) => void;
+  /** Shows why the devices of the runs in the picture wait; what is said of other runs is left out. */
+  readonly explain: (explained: readonly Explained[]) => void;
   readonly showRead: (traces: readonly ReadTrace[]) => void;
   readonly say: (sentence: string) => void;
 }
@@ -45,10 +48,25 @@ export const createResult = (root: HTMLElement, chart: Chart): Result => {
   const say = (sentence: string): void => {
     find('.status').textContent = sentence;
   };
+  const sayUnexplained = (): void => {
+    find('.bars').replaceChildren();
+    find('.causes').textContent = 'A trace of a profiler says when kernels ran, not what they waited for.';
+    find('.causes').setAttribute('aria-busy', 'false');
+  };
+  const explain = (explained: readonly Explained[]): void => {
+    const found = chart.traces().flatMap(({ label }, t) => [explained[t], ...explained].find((each) => each?.label === label) ?? []);
+    if (found.length < chart.traces().length) {
+      if (chart.traces().some(({ trace }) => trace.kernels !== undefined)) sayUnexplained();
+      return;
+    }
+    find('.bars').innerHTML = barsMarkup(found);
+    find('.causes').innerHTML = causesMarkup(found);
+    find('.causes').setAttribute('aria-busy', 'false');
+    chart.giveGaps(found.map(({ explanation }) => unpackGaps(explanation.gaps)));
+  };
   const showRuns = (runs: readonly Run[]): void => {
     find('.metrics').innerHTML = metricsMarkup(runs);
-    find('.bars').innerHTML = barsMarkup(runs);
-    find('.causes').innerHTML = causesMarkup(runs);
+    find('.causes').setAttribute('aria-busy', 'true');
     find('.comparison').textContent = comparisonText(runs);
     chart.show(runs.map((run) => ({ label: run.label, subtitle: subtitleOf(run), trace: run.trace })));
   };
@@ -58,6 +76,7 @@ export const createResult = (root: HTMLElement, chart: Chart): Result => {
   };
   return {
     say,
+    explain,
     showOutcomes: (form, setup, outcomes) => {
       performance.mark('answer');
       const runs = outcomes.filter(ran);
@@ -83,6 +102,7 @@ export const createResult = (root: HTMLElement, chart: Chart): Result => {
       root.classList.remove('stale');
       find('.downloads').hidden = false;
       showRuns(runs);
+      explain(traces.flatMap((each) => (each.kind === 'read' && each.explanation !== null ? [{ label: each.run.label, explanation: each.explanation }] : [])));
     },
   };
 };

@@ -4,23 +4,31 @@ import { splitIdle } from '../../../core/explain/idle.ts';
 import { formatExperiment } from '../../../core/experiment/format.ts';
 import { formatPlanFile } from '../../../core/experiment/plan-file-text.ts';
 import { formatChromeTrace } from '../../../core/trace/chrome-trace.ts';
-import { readChromeTrace } from '../../../core/trace/read-chrome-trace.ts';
+import { readAnyTrace } from '../../../core/trace/read-chrome-trace.ts';
 import { summarize } from '../../../core/trace/summary.ts';
 import type { Trace } from '../../../core/trace/trace.ts';
-import type { Answer, FileKind, Numbered, Outcome, Request, Run } from './messages.ts';
+import { packGaps } from './gap-columns.ts';
+import type { Answer, Explanation, FileKind, Numbered, Outcome, Request, Run } from './messages.ts';
 import { planSetup, type Planned } from './plan-setup.ts';
 import type { Setup } from './setup.ts';
 import { buffersOf } from './transfer.ts';
 
-const runOf = (label: string, trace: Trace): Run => {
-  const { windowNs, devices, total } = splitIdle(trace);
-  return { label, trace, summary: summarize(trace), idle: { windowNs, devices, total } };
+const runOf = (label: string, trace: Trace): Run => ({ label, trace, summary: summarize(trace) });
+
+const explain = (trace: Trace): Explanation | null => {
+  if (trace.kernels !== undefined) return null;
+  const { windowNs, devices, total, gaps } = splitIdle(trace);
+  return { windowNs, devices, total, gaps: packGaps(gaps) };
 };
+
+/** What was planned last: explained when it is asked for, after its picture is drawn. */
+let last: Run | null = null;
 
 const outcomeOf = (setup: Setup, label: string): Outcome => {
   const result = planSetup(setup, label);
   if (E.isLeft(result)) return { kind: 'refused', label, refusal: result.left };
-  return { kind: 'ran', ...runOf(label, result.right.trace) };
+  last = runOf(label, result.right.trace);
+  return { kind: 'ran', ...last };
 };
 
 const FORMATS: Readonly<Record<FileKind, (planned: Planned) => string>> = {
@@ -30,9 +38,9 @@ const FORMATS: Readonly<Record<FileKind, (planned: Planned) => string>> = {
 };
 
 const readRun = (name: string, text: string): Answer => {
-  const trace = readChromeTrace(text);
+  const trace = readAnyTrace(text);
   if (E.isLeft(trace)) return { kind: 'unreadable', problems: trace.left };
-  return { kind: 'read', run: runOf(name, trace.right) };
+  return { kind: 'read', run: runOf(name, trace.right), explanation: explain(trace.right) };
 };
 
 const answer = (request: Request): Answer => {
@@ -44,6 +52,8 @@ const answer = (request: Request): Answer => {
       if (E.isLeft(planned)) throw new Error('only what has run is downloaded');
       return { kind: 'file', text: FORMATS[request.file](planned.right) };
     }
+    case 'explain':
+      return { kind: 'explained', label: last?.label ?? '', explanation: last === null ? null : explain(last.trace) };
     case 'read':
       return readRun(request.name, request.text);
   }
@@ -51,5 +61,6 @@ const answer = (request: Request): Answer => {
 
 addEventListener('message', ({ data }: MessageEvent<Numbered<Request>>) => {
   const message: Numbered<Answer> = { number: data.number, body: answer(data.body) };
-  postMessage(message, { transfer: buffersOf(message) });
+  // A run that may have to be explained is copied, everything else handed over.
+  postMessage(message, message.body.kind === 'planned' ? {} : { transfer: buffersOf(message) });
 });
