@@ -26,17 +26,27 @@ interface Choice {
  * Appends ops in order of their start until every further op would start after `horizonNs`, and returns the state from
  * which to go on; `state` itself is left as it was. With an infinite horizon the plan is complete.
  */
-export const extendLorapp = (
-  problem: LorappProblem,
-  state: LorappState,
-  writer: PlanWriter,
-  horizonNs = Infinity,
-): LorappState => {
+export const extendLorapp = (problem: LorappProblem, state: LorappState, writer: PlanWriter, horizonNs = Infinity): LorappState =>
+  extend(problem, state, writer, { horizonNs, stopsAtRoundEnd: false });
+
+/** The same, but no further than to the end of a round, where a job may come or go: `ended` says which. */
+export const extendToRoundEnd = (problem: LorappProblem, state: LorappState, writer: PlanWriter, horizonNs: number): LorappState =>
+  extend(problem, state, writer, { horizonNs, stopsAtRoundEnd: true });
+
+interface Extent {
+  readonly horizonNs: number;
+  readonly stopsAtRoundEnd: boolean;
+}
+
+const extend = (problem: LorappProblem, before: LorappState, writer: PlanWriter, { horizonNs, stopsAtRoundEnd }: Extent): LorappState => {
   const costOf = memoizeShapeCosts(problem.cost, problem.deviceOfStage.length, writer.microbatches.shapes);
-  const run: Run = { problem, state: structuredClone(state), writer, costOf };
+  const state = structuredClone(before);
+  state.ended = null;
+  const run: Run = { problem, state, writer, costOf };
   for (;;) {
+    if (stopsAtRoundEnd && state.ended !== null) return state;
     const next = earliestChoice(run);
-    if (next === null || next.choice.startNs > horizonNs) return run.state;
+    if (next === null || next.choice.startNs > horizonNs) return state;
     perform(run, next.stage, next.choice);
   }
 };

@@ -8,6 +8,7 @@ import { benchPage } from './page.ts';
 import { benchParity } from './parity.ts';
 import { benchPlanMemory } from './plan-memory.ts';
 import { benchPrediction } from './prediction.ts';
+import { benchScheduler } from './scheduler.ts';
 import { benchSimulatorSpeed } from './simulator-speed.ts';
 import { benchUnequalLengths } from './unequal-lengths.ts';
 
@@ -25,6 +26,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   'idle-causes': benchIdleCauses,
   executor: benchExecutorSpeed,
   page: benchPage,
+  scheduler: benchScheduler,
 };
 
 const names = process.argv.slice(2);
