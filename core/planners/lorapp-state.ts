@@ -109,8 +109,10 @@ export interface LorappState {
   inFlight: number;
   /** Staggered release: the next microbatch enters no earlier. */
   dueNs: number;
-  /** Group that entered last; groups take turns. */
+  /** Group that entered last. */
   lastGroup: number;
+  /** Groups in the order of their turns. */
+  order: number[];
 }
 
 /** State of the device that a stage is on. */
@@ -174,7 +176,7 @@ export const renewRound = (problem: LorappProblem, state: LorappState, group: Gr
 /** A group that has not entered yet; its first round starts no earlier than `readyNs`. */
 export const addGroup = (problem: LorappProblem, state: LorappState, members: readonly number[], readyNs: number): void => {
   const group: GroupState = { members: [...members], rounds: [], released: 0, numbers: [], readyNs: 0, workNs: 0, latencyNs: 0 };
-  state.groups.push(group);
+  state.order.push(state.groups.push(group) - 1);
   beginRound(group, problem, nextTurns(problem, state, group), readyNs);
 };
 
@@ -190,6 +192,7 @@ export const startLorapp = (problem: LorappProblem): LorappState => {
     inFlight: 0,
     dueNs: 0,
     lastGroup: -1,
+    order: [],
   };
   for (const group of problem.groups) addGroup(problem, state, group, Math.max(...group.map((adapter) => adapters[adapter]!.arrivalNs)));
   return state;

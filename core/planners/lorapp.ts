@@ -120,8 +120,9 @@ const chooseRelease = (run: Run): Choice | null => {
   if (state.inFlight >= inFlightLimit(problem)) return null;
   const earliestNs = Math.max(deviceAt(problem, state, 0).freeNs, staggered ? state.dueNs : 0);
   let best: Choice | null = null;
-  for (let turn = 1; turn <= state.groups.length; turn++) {
-    const group = (state.lastGroup + turn) % state.groups.length;
+  const last = state.order.indexOf(state.lastGroup);
+  for (let turn = 1; turn <= state.order.length; turn++) {
+    const group = state.order[(last + turn) % state.order.length]!;
     const { released, readyNs } = state.groups[group]!;
     if (released === passesOf(presentRound(state.groups[group]!))) continue;
     const startNs = Math.max(earliestNs, readyNs);

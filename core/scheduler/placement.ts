@@ -25,6 +25,8 @@ export interface PlacementInput {
   /** `whenEmpty`: a pipeline takes jobs only when it has none, as fixed groups do. */
   readonly refill: 'continuous' | 'whenEmpty';
   readonly needOf: (job: JobState) => readonly number[];
+  /** Whether a job may run beside others, memory aside. */
+  readonly mayJoin: (running: readonly JobState[], job: JobState) => boolean;
   readonly admit: (job: JobState, pipeline: number, passedOthers: boolean) => void;
   readonly preempt: (job: JobState) => void;
   /** The job fits no empty pipeline. */
@@ -42,6 +44,8 @@ interface Account {
   jobsNow: number;
   jobsSoon: number;
   readonly opens: boolean;
+  /** Jobs that stay, and those that places are promised to. */
+  readonly staying: Set<JobState>;
   /** Jobs that may be told to leave, last ones of the policy's order first. */
   readonly lastFirst: JobState[];
 }
@@ -60,9 +64,9 @@ export const placeJobs = (input: PlacementInput): void => {
       input.giveUp(job);
       continue;
     }
-    const pipeline = findRoom(accounts, need, input.slots);
+    const pipeline = findRoom(accounts, job, need, input);
     if (pipeline >= 0) {
-      take(accounts[pipeline]!, need);
+      take(accounts[pipeline]!, job, need);
       input.admit(job, pipeline, blocked > 0);
       continue;
     }
@@ -80,13 +84,14 @@ const openAccount = (room: PipelineRoom, { refill, waiting }: PlacementInput): A
     jobsNow: 0,
     jobsSoon: 0,
     opens: room.isUp && (refill === 'continuous' || room.jobs.size === 0),
+    staying: new Set(),
     lastFirst: [...room.jobs].filter(({ status }) => status === 'running').sort((a, b) => (waiting.goesBefore(a, b) ? 1 : -1)),
   };
-  for (const { reservedBytes, status } of room.jobs) {
-    if (status === 'leaving') {
-      add(account.now, reservedBytes, 1);
+  for (const job of room.jobs) {
+    if (job.status === 'leaving') {
+      add(account.now, job.reservedBytes, 1);
       account.jobsNow += 1;
-    } else take(account, reservedBytes);
+    } else take(account, job, job.reservedBytes);
   }
   return account;
 };
@@ -102,37 +107,49 @@ const add = (held: number[], bytes: readonly number[], sign: 1 | -1): void => {
 };
 
 /** Gives a job room that is free now. */
-const take = (account: Account, bytes: readonly number[]): void => {
+const take = (account: Account, job: JobState, bytes: readonly number[]): void => {
   add(account.now, bytes, 1);
   account.jobsNow += 1;
-  promise(account, bytes);
+  promise(account, job, bytes);
 };
 
 /** Gives a job room that will be free once leaving jobs are gone. */
-const promise = (account: Account, bytes: readonly number[]): void => {
+const promise = (account: Account, job: JobState, bytes: readonly number[]): void => {
   add(account.soon, bytes, 1);
   account.jobsSoon += 1;
+  account.staying.add(job);
+};
+
+/** Counts a job's room as free soon. */
+const release = (account: Account, job: JobState): void => {
+  add(account.soon, job.reservedBytes, -1);
+  account.jobsSoon -= 1;
+  account.staying.delete(job);
 };
 
 const fits = (need: readonly number[], held: readonly number[], budget: readonly number[]): boolean =>
   need.every((bytes, device) => held[device]! + bytes <= budget[device]!);
 
+/** Whether a job fits once leaving jobs are gone, and may run beside those that stay. */
+const fitsSoon = ({ opens, jobsSoon, soon, room, staying }: Account, job: JobState, need: readonly number[], { slots, mayJoin }: PlacementInput): boolean =>
+  opens && jobsSoon < slots && fits(need, soon, room.budgetBytes) && mayJoin([...staying], job);
+
 /** The pipeline with the fewest jobs that has room now, beside what is promised; -1 where none has. */
-const findRoom = (accounts: readonly Account[], need: readonly number[], slots: number): number => {
+const findRoom = (accounts: readonly Account[], job: JobState, need: readonly number[], input: PlacementInput): number => {
   let best = -1;
-  for (const [pipeline, { opens, jobsNow, jobsSoon, now, soon, room }] of accounts.entries()) {
-    if (!opens || Math.max(jobsNow, jobsSoon) >= slots) continue;
-    if (!fits(need, now, room.budgetBytes) || !fits(need, soon, room.budgetBytes)) continue;
-    if (best < 0 || jobsNow < accounts[best]!.jobsNow) best = pipeline;
+  for (const [pipeline, account] of accounts.entries()) {
+    const { jobsNow, now, room } = account;
+    if (best >= 0 && jobsNow >= accounts[best]!.jobsNow) continue;
+    if (jobsNow < input.slots && fits(need, now, room.budgetBytes) && fitsSoon(account, job, need, input)) best = pipeline;
   }
   return best;
 };
 
 /** Promises room that is being left, or has jobs preempted for it; false where neither is possible. */
 const claim = (accounts: readonly Account[], job: JobState, need: readonly number[], input: PlacementInput): boolean => {
-  const leaving = accounts.find(({ opens, jobsSoon, soon, room }) => opens && jobsSoon < input.slots && fits(need, soon, room.budgetBytes));
+  const leaving = accounts.find((account) => fitsSoon(account, job, need, input));
   if (leaving !== undefined) {
-    promise(leaving, need);
+    promise(leaving, job, need);
     return true;
   }
   let best: { readonly account: Account; readonly victims: readonly JobState[] } | null = null;
@@ -142,38 +159,34 @@ const claim = (accounts: readonly Account[], job: JobState, need: readonly numbe
   }
   if (best === null) return false;
   for (const victim of best.victims) {
-    add(best.account.soon, victim.reservedBytes, -1);
-    best.account.jobsSoon -= 1;
+    release(best.account, victim);
     input.preempt(victim);
   }
-  promise(best.account, need);
+  promise(best.account, job, need);
   return true;
 };
 
 /** Running jobs that would have to leave, last ones of the policy's order first; null where that is not allowed or not enough. */
-const findVictims = (account: Account, job: JobState, need: readonly number[], { policy, usage, waiting, slots }: PlacementInput): JobState[] | null => {
+const findVictims = (account: Account, job: JobState, need: readonly number[], input: PlacementInput): JobState[] | null => {
+  const { policy, usage, waiting } = input;
   const mayLeave = (other: JobState): boolean =>
     other.status === 'running' && (policy.displaces(job, other, usage) || (other.passedOthers && waiting.goesBefore(job, other)));
   const candidates = account.lastFirst.filter(mayLeave);
   if (candidates.length === 0) return null;
-  const soon = [...account.soon];
-  let jobs = account.jobsSoon;
+  const after: Account = { ...account, soon: [...account.soon], staying: new Set(account.staying) };
+  const isEnough = (): boolean => fitsSoon(after, job, need, input);
   const chosen: JobState[] = [];
-  const isEnough = (): boolean => jobs < slots && fits(need, soon, account.room.budgetBytes);
   for (const candidate of candidates) {
     if (isEnough()) break;
-    add(soon, candidate.reservedBytes, -1);
-    jobs -= 1;
+    release(after, candidate);
     chosen.push(candidate);
   }
   if (!isEnough()) return null;
   return chosen.filter((candidate) => {
     // Whoever is not needed stays: the first choices may be small jobs that the last one makes unnecessary.
-    add(soon, candidate.reservedBytes, 1);
-    jobs += 1;
+    promise(after, candidate, candidate.reservedBytes);
     if (isEnough()) return false;
-    add(soon, candidate.reservedBytes, -1);
-    jobs -= 1;
+    release(after, candidate);
     return true;
   });
 };
@@ -182,8 +195,7 @@ const findVictims = (account: Account, job: JobState, need: readonly number[], {
 const endOverrun = (account: Account, { preempt }: PlacementInput): void => {
   for (const job of account.lastFirst.slice(0, -1)) {
     if (account.soon.every((bytes, device) => bytes <= account.room.budgetBytes[device]!)) return;
-    add(account.soon, job.reservedBytes, -1);
-    account.jobsSoon -= 1;
+    release(account, job);
     preempt(job);
   }
 };

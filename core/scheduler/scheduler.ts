@@ -23,6 +23,8 @@ export interface SchedulerOptions {
   readonly refill?: 'continuous' | 'whenEmpty';
   /** How the jobs of a pipeline run together; absent: nothing is said about it. */
   readonly group?: (jobs: readonly JobSpec[]) => Grouping;
+  /** Whether a job may run beside others, memory aside; absent: it may. */
+  readonly mayJoin?: (running: readonly JobSpec[], job: JobSpec) => boolean;
 }
 
 /** Everything a scheduler knows, as plain data. */
@@ -306,6 +308,7 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
       slots: options.slots,
       refill: options.refill ?? 'continuous',
       needOf: ({ spec }) => memory.upperBytes(questionOf(spec)),
+      mayJoin: (running, job) => options.mayJoin?.(running.map(({ spec }) => spec), job.spec) ?? true,
       admit: (job, pipeline, passedOthers) => {
         Object.assign(job, { status: 'running', pipeline, passedOthers, reservedBytes: memory.upperBytes(questionOf(job.spec)) });
         hold(job);
