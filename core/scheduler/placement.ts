@@ -71,7 +71,10 @@ export const placeJobs = (input: PlacementInput): void => {
       continue;
     }
     setAside.push(job);
-    if (!claim(accounts, job, need, input)) blocked += 1;
+    if (claim(accounts, job, need, input)) continue;
+    // Nobody passes a job that has room and may not join: it is no gap that others would fill.
+    if (accounts.some((account) => hasRoomSoon(account, need, input))) break;
+    blocked += 1;
   }
   for (const job of setAside) waiting.push(job);
 };
@@ -130,9 +133,12 @@ const release = (account: Account, job: JobState): void => {
 const fits = (need: readonly number[], held: readonly number[], budget: readonly number[]): boolean =>
   need.every((bytes, device) => held[device]! + bytes <= budget[device]!);
 
+const hasRoomSoon = ({ opens, jobsSoon, soon, room }: Account, need: readonly number[], { slots }: PlacementInput): boolean =>
+  opens && jobsSoon < slots && fits(need, soon, room.budgetBytes);
+
 /** Whether a job fits once leaving jobs are gone, and may run beside those that stay. */
-const fitsSoon = ({ opens, jobsSoon, soon, room, staying }: Account, job: JobState, need: readonly number[], { slots, mayJoin }: PlacementInput): boolean =>
-  opens && jobsSoon < slots && fits(need, soon, room.budgetBytes) && mayJoin([...staying], job);
+const fitsSoon = (account: Account, job: JobState, need: readonly number[], input: PlacementInput): boolean =>
+  hasRoomSoon(account, need, input) && input.mayJoin([...account.staying], job);
 
 /** The pipeline with the fewest jobs that has room now, beside what is promised; -1 where none has. */
 const findRoom = (accounts: readonly Account[], job: JobState, need: readonly number[], input: PlacementInput): number => {

@@ -35,7 +35,9 @@ interface Running {
 
 interface Pipeline {
   readonly jobs: Map<string, Running>;
+  /** In force, and decided while jobs were leaving: those are waited for. */
   grouping: Grouping;
+  nextGrouping: Grouping | null;
   busyDevices: number;
   tokensPerNs: number;
   /** Up to when its jobs' progress is known. */
@@ -53,7 +55,7 @@ export const fastForward = (options: FastForwardOptions): ClusterResult => {
   const arrivals = [...options.arrivals].sort((a, b) => a.timeNs - b.timeNs);
   const records = openRecords(arrivals);
   const pipelines = options.scheduler.budgetBytes.map(
-    (): Pipeline => ({ jobs: new Map(), grouping: { groups: [] }, busyDevices: 0, tokensPerNs: 0, atNs: 0, version: 0 }),
+    (): Pipeline => ({ jobs: new Map(), grouping: { groups: [] }, nextGrouping: null, busyDevices: 0, tokensPerNs: 0, atNs: 0, version: 0 }),
   );
   const placeOf = new Map<string, number>();
   const queue = new FlatQueue<{ readonly pipeline: number; readonly version: number }>();
@@ -68,14 +70,18 @@ export const fastForward = (options: FastForwardOptions): ClusterResult => {
     totals.tokens += pipeline.tokensPerNs * passedNs;
   };
 
-  /** Jobs that are leaving run alone until they are gone. */
   const reckon = (number: number): void => {
     const pipeline = pipelines[number]!;
     pipeline.version += 1;
     if (pipeline.jobs.size === 0) return;
+    if (pipeline.nextGrouping !== null && ![...pipeline.jobs.values()].some(({ leaves }) => leaves)) {
+      pipeline.grouping = pipeline.nextGrouping;
+      pipeline.nextGrouping = null;
+    }
     const grouped = new Set(pipeline.grouping.groups.flatMap(({ jobs }) => jobs));
-    const leaving = [...pipeline.jobs.keys()].filter((id) => !grouped.has(id)).map((id) => ({ jobs: [id], microbatches: 1 }));
-    const groups = [...pipeline.grouping.groups, ...leaving].map((group) => ({ ...group, jobs: group.jobs.filter((id) => pipeline.jobs.has(id)) })).filter(({ jobs }) => jobs.length > 0);
+    const { microbatches: pieces = 1 } = pipeline.grouping.groups[0] ?? {};
+    const others = [...pipeline.jobs.keys()].filter((id) => !grouped.has(id)).map((id) => ({ jobs: [id], microbatches: pieces }));
+    const groups = [...pipeline.grouping.groups, ...others].map((group) => ({ ...group, jobs: group.jobs.filter((id) => pipeline.jobs.has(id)) })).filter(({ jobs }) => jobs.length > 0);
     const rate = rateOf(groups.map(({ jobs, microbatches }) => ({ kinds: jobs.map((id) => kindOf(pipeline.jobs.get(id)!.spec)), microbatches })));
     pipeline.busyDevices = rate.busyDevices;
     pipeline.tokensPerNs = rate.tokensPerNs;
@@ -102,7 +108,7 @@ export const fastForward = (options: FastForwardOptions): ClusterResult => {
 
   const obey = (decision: Decision, nowNs: number): void => {
     if (decision.kind === 'group') {
-      pipelines[decision.pipeline]!.grouping = decision;
+      pipelines[decision.pipeline]!.nextGrouping = decision;
       touched.add(decision.pipeline);
       return;
     }

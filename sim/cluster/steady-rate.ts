@@ -32,8 +32,8 @@ export interface SteadyRate {
 export type RateOf = (groups: readonly KindGroup[]) => SteadyRate;
 
 /** Rounds that are simulated, and those at the start that are not counted. */
-const ROUNDS = 16;
-const WARM_UP = 6;
+const ROUNDS = 12;
+const WARM_UP = 4;
 
 export const steadyRates = (model: PipelineModel): RateOf => {
   const known = new Map<string, SteadyRate>();
