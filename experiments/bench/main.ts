@@ -1,4 +1,5 @@
 import { benchBubbles } from './bubbles.ts';
+import { benchCluster } from './cluster.ts';
 import { benchEfficiency } from './efficiency.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
 import { benchIdleCauses } from './idle-causes.ts';
@@ -27,6 +28,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   executor: benchExecutorSpeed,
   page: benchPage,
   scheduler: benchScheduler,
+  cluster: benchCluster,
 };
 
 const names = process.argv.slice(2);

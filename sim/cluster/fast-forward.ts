@@ -28,6 +28,8 @@ interface Running {
   /** Iterations made, with the part of the present one. */
   progress: number;
   leaves: boolean;
+  /** Progress at which something happens to it next. */
+  target: number;
   /** It has just come: its first iteration takes less than a period, once it is let in. */
   isNew: boolean;
   periodNs: number;
@@ -86,7 +88,7 @@ export const fastForward = (options: FastForwardOptions): ClusterResult => {
     pipeline.busyDevices = rate.busyDevices;
     pipeline.tokensPerNs = rate.tokensPerNs;
     for (const [group, { jobs }] of groups.entries()) for (const id of jobs) pace(pipeline.jobs.get(id)!, rate.periodNs[group]!, rate.firstNs[group]!);
-    const nextNs = Math.min(...[...pipeline.jobs.values()].map((running) => Math.max(0, targetOf(running) - running.progress) * running.periodNs));
+    const nextNs = Math.min(...[...pipeline.jobs.values()].map((running) => Math.max(0, running.target - running.progress) * running.periodNs));
     queue.push({ pipeline: number, version: pipeline.version }, pipeline.atNs + nextNs);
   };
 
@@ -96,10 +98,10 @@ export const fastForward = (options: FastForwardOptions): ClusterResult => {
     running.isNew = false;
   };
 
-  /** Progress at which something happens to a job next. */
-  const targetOf = ({ spec, progress, leaves }: Running): number => {
-    const iteration = Math.floor(progress + NEARLY);
+  /** An end, an evaluation, or the iteration end at which a job leaves. */
+  const targetOf = ({ spec, progress, leaves }: Omit<Running, 'target'>): number => {
     if (leaves) return Math.ceil(progress - NEARLY);
+    const iteration = Math.floor(progress + NEARLY);
     const evaluated = evaluation === undefined ? Infinity : (Math.floor(iteration / evaluation.every) + 1) * evaluation.every;
     return Math.min(spec.iterations, evaluated);
   };
@@ -122,7 +124,8 @@ export const fastForward = (options: FastForwardOptions): ClusterResult => {
         record.startNs ??= nowNs;
         placeOf.set(decision.job, decision.pipeline);
         advance(pipelines[decision.pipeline]!, nowNs);
-        pipelines[decision.pipeline]!.jobs.set(decision.job, { spec: record.spec, progress: record.iterations, leaves: false, isNew: true, periodNs: 1 });
+        const running = { spec: record.spec, progress: record.iterations, leaves: false, isNew: true, periodNs: 1 };
+        pipelines[decision.pipeline]!.jobs.set(decision.job, { ...running, target: targetOf(running) });
         touched.add(decision.pipeline);
         return;
       }
@@ -131,7 +134,9 @@ export const fastForward = (options: FastForwardOptions): ClusterResult => {
         if (decision.kind === 'preempt') record.preemptions += 1;
         const pipeline = pipelines[decision.pipeline]!;
         advance(pipeline, nowNs);
-        pipeline.jobs.get(decision.job)!.leaves = true;
+        const running = pipeline.jobs.get(decision.job)!;
+        running.leaves = true;
+        running.target = targetOf(running);
         touched.add(decision.pipeline);
         return;
       }
@@ -160,7 +165,9 @@ export const fastForward = (options: FastForwardOptions): ClusterResult => {
   const report = (nowNs: number): void => {
     for (const pipeline of pipelines) {
       advance(pipeline, nowNs);
-      for (const [job, { progress }] of [...pipeline.jobs]) handle({ kind: 'iterationFinished', timeNs: nowNs, job, iteration: Math.floor(progress + NEARLY) });
+      for (const [job, { progress, target }] of [...pipeline.jobs]) {
+        if (progress < target - NEARLY) handle({ kind: 'iterationFinished', timeNs: nowNs, job, iteration: Math.floor(progress + NEARLY) });
+      }
     }
   };
 
@@ -168,16 +175,15 @@ export const fastForward = (options: FastForwardOptions): ClusterResult => {
     const pipeline = pipelines[number]!;
     advance(pipeline, nowNs);
     touched.add(number);
-    const due = [...pipeline.jobs.values()].filter((running) => targetOf(running) - running.progress <= NEARLY || isDue(running));
+    const due = [...pipeline.jobs.values()].filter(({ target, progress }) => progress >= target - NEARLY);
     for (const running of due) finishIteration(pipeline, running, nowNs);
   };
-
-  const isDue = (running: Running): boolean => running.progress >= running.spec.iterations - NEARLY;
 
   const finishIteration = (pipeline: Pipeline, running: Running, nowNs: number): void => {
     const { spec } = running;
     const iteration = Math.min(spec.iterations, Math.round(running.progress));
     running.progress = iteration;
+    running.target = targetOf(running);
     const record = records.get(spec.id)!;
     record.iterations = iteration;
     if (running.leaves || iteration === spec.iterations) pipeline.jobs.delete(spec.id);
