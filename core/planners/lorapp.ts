@@ -40,8 +40,7 @@ interface Extent {
 
 const extend = (problem: LorappProblem, before: LorappState, writer: PlanWriter, { horizonNs, stopsAtRoundEnd }: Extent): LorappState => {
   const costOf = memoizeShapeCosts(problem.cost, problem.deviceOfStage.length, writer.microbatches.shapes);
-  const state = structuredClone(before);
-  state.ended = null;
+  const state: LorappState = { ...structuredClone(before), ended: null };
   const run: Run = { problem, state, writer, costOf };
   for (;;) {
     if (stopsAtRoundEnd && state.ended !== null) return state;

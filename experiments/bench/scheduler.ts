@@ -40,7 +40,10 @@ const printDecisions = (name: PolicyName, queued: number): void => {
     size: { rows: 8, length: 512 },
     ledgerBytes: BUDGET_BYTES.map(() => gigabytes[number]! * 1e9),
   });
+  // The queue is filled while no pipeline is up, which takes no decisions.
+  for (let pipeline = 0; pipeline < PIPELINES; pipeline++) scheduler.handle({ kind: 'deviceLost', timeNs: 0, pipeline });
   for (let number = 0; number < queued; number++) scheduler.handle({ kind: 'submitted', timeNs: number * NS_PER_MS, job: jobOf(number) });
+  for (let pipeline = 0; pipeline < PIPELINES; pipeline++) scheduler.handle({ kind: 'pipelineReady', timeNs: queued * NS_PER_MS, pipeline, budgetBytes: BUDGET_BYTES });
   const times: number[] = [];
   const timed = (decide: () => void): void => {
     const start = performance.now();

@@ -164,7 +164,7 @@ const COLUMNS = ['seconds', 'job', 'iterations', 'priority', 'user'] as const;
 /** CSV with a header: seconds, job, and where they differ from the kind's iterations, priority; user. */
 export const readTrace = (text: string, kinds: readonly string[]): E.Either<Problems, readonly TraceRow[]> => {
   const table = E.tryCatch(
-    () => parse(text, { columns: true, skip_empty_lines: true, trim: true, relax_column_count: true }) as Record<string, string | undefined>[],
+    (): readonly Record<string, string | undefined>[] => parse(text, { columns: true, skip_empty_lines: true, trim: true, relax_column_count: true }),
     (error): Problems => [problem('', `is no CSV: ${error instanceof Error ? error.message : String(error)}`)],
   );
   if (E.isLeft(table)) return table;

@@ -60,6 +60,9 @@ export const drive = (options: DriveOptions): Driven => {
         running.delete(decision.job);
         finishedNs.set(decision.job, timeNs);
         break;
+      case 'group':
+      case 'refuse':
+        break;
     }
   };
   const handle = (event: SchedulerEvent): void => {
