@@ -161,7 +161,7 @@ const claim = (accounts: readonly Account[], job: JobState, need: readonly numbe
   let best: { readonly account: Account; readonly victims: readonly JobState[] } | null = null;
   for (const account of accounts) {
     const victims = account.opens ? findVictims(account, job, need, input) : null;
-    if (victims !== null && (best === null || victims.length < best.victims.length)) best = { account, victims };
+    if (victims !== null && (best === null || isMilder(victims, best.victims, input))) best = { account, victims };
   }
   if (best === null) return false;
   for (const victim of best.victims) {
@@ -171,6 +171,10 @@ const claim = (accounts: readonly Account[], job: JobState, need: readonly numbe
   promise(best.account, job, need);
   return true;
 };
+
+/** Fewer victims, or such as come later in the order: those displace nobody in turn. */
+const isMilder = (victims: readonly JobState[], others: readonly JobState[], { waiting }: PlacementInput): boolean =>
+  victims.length < others.length || (victims.length === others.length && waiting.goesBefore(others.at(-1)!, victims.at(-1)!));
 
 /** Running jobs that would have to leave, last ones of the policy's order first; null where that is not allowed or not enough. */
 const findVictims = (account: Account, job: JobState, need: readonly number[], input: PlacementInput): JobState[] | null => {

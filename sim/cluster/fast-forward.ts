@@ -59,7 +59,6 @@ export const fastForward = (options: FastForwardOptions): ClusterResult => {
   const pipelines = options.scheduler.budgetBytes.map(
     (): Pipeline => ({ jobs: new Map(), grouping: { groups: [] }, nextGrouping: null, busyDevices: 0, tokensPerNs: 0, atNs: 0, version: 0 }),
   );
-  const placeOf = new Map<string, number>();
   const queue = new FlatQueue<{ readonly pipeline: number; readonly version: number }>();
   const totals = { busyNs: 0, tokens: 0, endNs: 0, events: 0 };
 
@@ -122,7 +121,6 @@ export const fastForward = (options: FastForwardOptions): ClusterResult => {
       case 'admit':
       case 'resume': {
         record.startNs ??= nowNs;
-        placeOf.set(decision.job, decision.pipeline);
         advance(pipelines[decision.pipeline]!, nowNs);
         const running = { spec: record.spec, progress: record.iterations, leaves: false, isNew: true, periodNs: 1 };
         pipelines[decision.pipeline]!.jobs.set(decision.job, { ...running, target: targetOf(running) });
