@@ -34,10 +34,6 @@ export interface Rate {
   readonly busyNs: number;
 }
 
-interface Candidate extends Rate {
-  readonly grouping: Grouping;
-}
-
 /** Groups of positions in a list of jobs in order of kind. */
 interface Choice extends Rate {
   readonly groups: readonly (readonly number[])[];
@@ -57,27 +53,26 @@ export const createGrouper = (options: GroupingOptions): Grouper => {
     return found;
   };
   const best = new Map<string, Choice>();
-  const bestOf = (jobs: readonly JobSpec[]): Candidate => {
-    const ordered = [...jobs].sort((a, b) => (kindOf(a) < kindOf(b) ? -1 : kindOf(a) > kindOf(b) ? 1 : 0));
-    const key = ordered.map(kindOf).join('|');
-    const found = best.get(key);
-    if (found !== undefined) return named(found, ordered);
-    const chosen = search(ordered, predict, options);
-    best.set(key, chosen);
-    return named(chosen, ordered);
+  /** Positions are those in order of kind. */
+  const choose = (jobs: readonly JobSpec[]): Choice => {
+    const key = jobs.map(kindOf).sort().join('|');
+    let found = best.get(key);
+    if (found === undefined) best.set(key, (found = search(inOrder(jobs), predict, options)));
+    return found;
   };
+  const inOrder = (jobs: readonly JobSpec[]): JobSpec[] => [...jobs].sort((a, b) => (kindOf(a) < kindOf(b) ? -1 : kindOf(a) > kindOf(b) ? 1 : 0));
   const rate = ({ groups }: Grouping, jobs: readonly JobSpec[]): Rate => {
     const byId = new Map(jobs.map((job) => [job.id, job]));
     return rateOf(groups.map(({ jobs: ids, microbatches }) => predict(ids.map((id) => byId.get(id)!), microbatches)));
   };
-  const alone = (job: JobSpec): number => bestOf([job]).periodNs;
+  const alone = (job: JobSpec): number => choose([job]).periodNs;
   return {
-    group: (jobs) => bestOf(jobs).grouping,
+    group: (jobs) => named(choose(jobs), inOrder(jobs)),
     rate,
     mayJoin: (running, job) => {
       if (running.length === 0) return true;
-      const before = bestOf(running);
-      const after = bestOf([...running, job]);
+      const before = choose(running);
+      const after = choose([...running, job]);
       if (throughput(after) < throughput(before) * (1 + options.leastGain)) return false;
       const { maximumSlowdown } = options;
       return maximumSlowdown === undefined || [...running, job].every((each) => after.periodNs <= maximumSlowdown * alone(each));
@@ -85,7 +80,14 @@ export const createGrouper = (options: GroupingOptions): Grouper => {
   };
 };
 
-const kindOf = ({ memoryKind, size }: JobSpec): string => `${memoryKind} ${size.rows}x${size.length}`;
+const kinds = new WeakMap<JobSpec, string>();
+
+/** Jobs of a kind and size are alike; asked often. */
+const kindOf = (job: JobSpec): string => {
+  let kind = kinds.get(job);
+  if (kind === undefined) kinds.set(job, (kind = `${job.memoryKind} ${job.size.rows}x${job.size.length}`));
+  return kind;
+};
 
 const throughput = ({ tokens, periodNs: ns }: Rate): number => tokens / ns;
 
@@ -95,9 +97,8 @@ const rateOf = (rounds: readonly RoundTime[]): Rate => ({
   busyNs: rounds.reduce((sum, { busyNs }) => sum + busyNs, 0),
 });
 
-const named = ({ groups, microbatches, ...rate }: Choice, jobs: readonly JobSpec[]): Candidate => ({
-  ...rate,
-  grouping: { groups: groups.map((group) => ({ jobs: group.map((position) => jobs[position]!.id), microbatches })) },
+const named = ({ groups, microbatches }: Choice, jobs: readonly JobSpec[]): Grouping => ({
+  groups: groups.map((group) => ({ jobs: group.map((position) => jobs[position]!.id), microbatches })),
 });
 
 const search = (jobs: readonly JobSpec[], predict: PredictRound, { mostGroups, microbatches }: GroupingOptions): Choice => {
