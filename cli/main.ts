@@ -9,6 +9,7 @@ import { generateCommand, type GenerateFlags } from './commands/generate.ts';
 import { mergeCommand, type MergeFlags } from './commands/merge.ts';
 import { PLAN_FORMATS, planCommand, type PlanFlags } from './commands/plan.ts';
 import { reproduceCommand, type ReproduceFlags } from './commands/reproduce.ts';
+import { scheduleCommand, type ScheduleFlags } from './commands/schedule.ts';
 import { simulateCommand, type SimulateFlags } from './commands/simulate.ts';
 import { sweepCommand, type SweepFlags } from './commands/sweep.ts';
 import { trainCommand, type TrainFlags } from './commands/train.ts';
@@ -118,6 +119,13 @@ program
   .option('--out <folder>', 'folder for results and pictures; default: runs/ and the name of the file')
   .option('--threads <n>', 'worker threads; default: all cores', numberArgument(1, true))
   .action((path: string, flags: SweepFlags) => runMain(sweepCommand(path, flags)));
+
+program
+  .command('schedule')
+  .description('simulate a cluster to which jobs come over time, under every scheduling policy')
+  .argument('<cluster>', 'cluster file (YAML): name, base experiment, pipelines, arrivals, policies')
+  .option('--out <folder>', 'folder for results and pictures; default: runs/ and the name of the file')
+  .action((path: string, flags: ScheduleFlags) => runMain(scheduleCommand(path, flags)));
 
 program
   .command('reproduce')

@@ -108,7 +108,8 @@ const firstShape = ({ adapters }: Workload): MicrobatchShape => ({ parts: [{ ada
 
 const FP32_BYTES = 4;
 
-const placeStages = (
+/** The stages of an experiment, by what the shape costs on each layer. */
+export const placeStages = (
   { model, jobs, cluster, schedule }: Experiment,
   costOf: (stages: readonly StagePlacement[]) => CostModel,
   shape: MicrobatchShape,

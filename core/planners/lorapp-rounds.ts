@@ -4,7 +4,20 @@
  */
 import type { ShapeCost } from '../shape-costs.ts';
 import { opNs } from '../shape-costs.ts';
-import { beginRound, deviceAt, nextTurns, roundOf, type InFlight, type LorappProblem, type LorappState, type Round, type WaitingStep } from './lorapp-state.ts';
+import {
+  beginRound,
+  deviceAt,
+  nextTurns,
+  renewRound,
+  roundOf,
+  type EndedRound,
+  type GroupState,
+  type InFlight,
+  type LorappProblem,
+  type LorappState,
+  type Round,
+  type WaitingStep,
+} from './lorapp-state.ts';
 import type { PlanWriter } from './plan-writer.ts';
 
 /** A state that is being extended, and where its ops go. */
@@ -69,6 +82,15 @@ export const stepRound = ({ problem, state, writer }: Run, stage: number, name: 
   here.freeNs = startNs;
   for (const { adapter } of round.turns) here.freeNs += opNs(problem.cost.step(stage, adapter));
   round.pendingSteps[stage] = false;
-  if (stage === 0) beginRound(group, problem, nextTurns(problem.workload, problem.groups[name.group]!, round.turns), here.freeNs);
+  if (stage === 0) endRound(problem, state, group, { turns: round.turns, endNs: here.freeNs });
   group.rounds = group.rounds.filter(({ pendingSteps, turns }) => turns.length === 0 || pendingSteps.includes(true));
+};
+
+const endRound = (problem: LorappProblem, state: LorappState, group: GroupState, ended: EndedRound): void => {
+  for (const { adapter, iteration } of ended.turns) state.nextIterations[adapter] = iteration + 1;
+  state.ended = ended;
+  beginRound(group, problem, nextTurns(problem, state, group), ended.endNs);
+  // Adapters that have moved to another group meanwhile go on there.
+  const moved = ended.turns.filter(({ adapter }) => !group.members.includes(adapter));
+  for (const other of state.groups) if (moved.some(({ adapter }) => other.members.includes(adapter))) renewRound(problem, state, other, ended.endNs);
 };

@@ -6,6 +6,7 @@ import type { Turn } from './plan-writer.ts';
 /** What LoRAPP plans for; constant over a run. */
 export interface LorappProblem {
   readonly workload: Workload;
+  /** To start with; `LorappState` says who is where later. */
   readonly groups: readonly Group[];
   /** Device of each stage; stages of one device share its time and memory. */
   readonly deviceOfStage: readonly number[];
@@ -50,7 +51,15 @@ export interface Round {
   gradientsNs: number;
 }
 
+/** A round whose last step, on the first stage, is planned. */
+export interface EndedRound {
+  readonly turns: readonly Turn[];
+  readonly endNs: number;
+}
+
 export interface GroupState {
+  /** Adapters that take part from the next round on. */
+  members: number[];
   /** Rounds that are not through on all stages, oldest first; the last one is the present one, without turns at the end. */
   rounds: Round[];
   /** Microbatches of the present round that have entered the pipeline. */
@@ -91,13 +100,19 @@ export interface StageState {
 /** Everything in flight: plain data, so that planning can stop at any time and go on later, elsewhere. */
 export interface LorappState {
   groups: GroupState[];
+  /** Iteration that each adapter makes next, or is in. */
+  nextIterations: number[];
+  /** The round that ended last in the present extension; null: none yet. */
+  ended: EndedRound | null;
   devices: DeviceState[];
   stages: StageState[];
   inFlight: number;
   /** Staggered release: the next microbatch enters no earlier. */
   dueNs: number;
-  /** Group that entered last; groups take turns. */
+  /** Group that entered last. */
   lastGroup: number;
+  /** Groups in the order of their turns. */
+  order: number[];
 }
 
 /** State of the device that a stage is on. */
@@ -110,15 +125,17 @@ export const presentRound = ({ rounds }: GroupState): Round => rounds[rounds.len
 export const roundOf = ({ groups }: LorappState, { group, round }: { readonly group: number; readonly round: number }): Round =>
   groups[group]!.rounds.find(({ number }) => number === round)!;
 
-/** The next round's turns: the next iteration of every adapter of the group that is not through. */
-export const nextTurns = (workload: Workload, group: Group, previous: readonly Turn[] | null): Turn[] =>
-  group
-    .map((adapter) => {
-      if (previous === null) return { adapter, iteration: firstIterationOf(workload.adapters[adapter]!) };
-      const last = previous.find((turn) => turn.adapter === adapter);
-      return { adapter, iteration: last === undefined ? Infinity : last.iteration + 1 };
-    })
-    .filter(({ adapter, iteration }) => iteration < workload.adapters[adapter]!.iterations);
+/** A round has begun once its microbatches have numbers. */
+export const hasBegun = ({ numbers }: GroupState): boolean => numbers.length > 0;
+
+/** The next round's turns: the next iteration of every adapter of the group that is not through, nor still in another group's round. */
+export const nextTurns = ({ workload }: LorappProblem, { groups, nextIterations }: LorappState, group: GroupState): Turn[] =>
+  group.members
+    .map((adapter) => ({ adapter, iteration: nextIterations[adapter]! }))
+    .filter(({ adapter, iteration }) => iteration < workload.adapters[adapter]!.iterations && !groups.some((other) => other !== group && isIn(other, adapter)));
+
+/** Whether an adapter is in the present round of a group, and that has begun. */
+const isIn = (group: GroupState, adapter: number): boolean => hasBegun(group) && presentRound(group).turns.some((turn) => turn.adapter === adapter);
 
 const createRound = ({ workload: { adapters }, deviceOfStage }: LorappProblem, number: number, turns: readonly Turn[]): Round => {
   const microbatches = Math.max(0, ...turns.map(({ adapter }) => adapters[adapter]!.microbatches));
@@ -146,19 +163,37 @@ export const beginRound = (state: GroupState, problem: LorappProblem, turns: rea
   state.readyNs = readyNs;
 };
 
-const startGroup = (problem: LorappProblem, group: Group): GroupState => {
-  const state: GroupState = { rounds: [], released: 0, numbers: [], readyNs: 0, workNs: 0, latencyNs: 0 };
-  const arrivalNs = Math.max(...group.map((adapter) => problem.workload.adapters[adapter]!.arrivalNs));
-  beginRound(state, problem, nextTurns(problem.workload, group, null), arrivalNs);
-  return state;
+/** Makes a group's present round anew after its members have changed, unless it has begun; it starts no earlier than `readyNs`. */
+export const renewRound = (problem: LorappProblem, state: LorappState, group: GroupState, readyNs: number): void => {
+  if (hasBegun(group)) return;
+  const turns = nextTurns(problem, state, group);
+  const before = group.rounds.pop()!;
+  group.rounds.push(createRound(problem, before.number, turns));
+  const isNew = turns.some(({ adapter }) => !before.turns.some((turn) => turn.adapter === adapter));
+  if (isNew) group.readyNs = Math.max(group.readyNs, readyNs);
+};
+
+/** A group that has not entered yet; its first round starts no earlier than `readyNs`. */
+export const addGroup = (problem: LorappProblem, state: LorappState, members: readonly number[], readyNs: number): void => {
+  const group: GroupState = { members: [...members], rounds: [], released: 0, numbers: [], readyNs: 0, workNs: 0, latencyNs: 0 };
+  state.order.push(state.groups.push(group) - 1);
+  beginRound(group, problem, nextTurns(problem, state, group), readyNs);
 };
 
 /** The state before anything has entered the pipeline. */
-export const startLorapp = (problem: LorappProblem): LorappState => ({
-  groups: problem.groups.map((group) => startGroup(problem, group)),
-  devices: problem.memoryBudgets.map(() => ({ freeNs: 0, heldBytes: 0, transientBytes: 0 })),
-  stages: problem.deviceOfStage.map(() => ({ forwards: [], backwards: [], waiting: [], steps: [] })),
-  inFlight: 0,
-  dueNs: 0,
-  lastGroup: -1,
-});
+export const startLorapp = (problem: LorappProblem): LorappState => {
+  const { adapters } = problem.workload;
+  const state: LorappState = {
+    groups: [],
+    nextIterations: adapters.map(firstIterationOf),
+    ended: null,
+    devices: problem.memoryBudgets.map(() => ({ freeNs: 0, heldBytes: 0, transientBytes: 0 })),
+    stages: problem.deviceOfStage.map(() => ({ forwards: [], backwards: [], waiting: [], steps: [] })),
+    inFlight: 0,
+    dueNs: 0,
+    lastGroup: -1,
+    order: [],
+  };
+  for (const group of problem.groups) addGroup(problem, state, group, Math.max(...group.map((adapter) => adapters[adapter]!.arrivalNs)));
+  return state;
+};

@@ -26,17 +26,26 @@ interface Choice {
  * Appends ops in order of their start until every further op would start after `horizonNs`, and returns the state from
  * which to go on; `state` itself is left as it was. With an infinite horizon the plan is complete.
  */
-export const extendLorapp = (
-  problem: LorappProblem,
-  state: LorappState,
-  writer: PlanWriter,
-  horizonNs = Infinity,
-): LorappState => {
+export const extendLorapp = (problem: LorappProblem, state: LorappState, writer: PlanWriter, horizonNs = Infinity): LorappState =>
+  extend(problem, state, writer, { horizonNs, stopsAtRoundEnd: false });
+
+/** The same, but no further than to the end of a round, where a job may come or go: `ended` says which. */
+export const extendToRoundEnd = (problem: LorappProblem, state: LorappState, writer: PlanWriter, horizonNs: number): LorappState =>
+  extend(problem, state, writer, { horizonNs, stopsAtRoundEnd: true });
+
+interface Extent {
+  readonly horizonNs: number;
+  readonly stopsAtRoundEnd: boolean;
+}
+
+const extend = (problem: LorappProblem, before: LorappState, writer: PlanWriter, { horizonNs, stopsAtRoundEnd }: Extent): LorappState => {
   const costOf = memoizeShapeCosts(problem.cost, problem.deviceOfStage.length, writer.microbatches.shapes);
-  const run: Run = { problem, state: structuredClone(state), writer, costOf };
+  const state: LorappState = { ...structuredClone(before), ended: null };
+  const run: Run = { problem, state, writer, costOf };
   for (;;) {
+    if (stopsAtRoundEnd && state.ended !== null) return state;
     const next = earliestChoice(run);
-    if (next === null || next.choice.startNs > horizonNs) return run.state;
+    if (next === null || next.choice.startNs > horizonNs) return state;
     perform(run, next.stage, next.choice);
   }
 };
@@ -110,8 +119,9 @@ const chooseRelease = (run: Run): Choice | null => {
   if (state.inFlight >= inFlightLimit(problem)) return null;
   const earliestNs = Math.max(deviceAt(problem, state, 0).freeNs, staggered ? state.dueNs : 0);
   let best: Choice | null = null;
-  for (let turn = 1; turn <= state.groups.length; turn++) {
-    const group = (state.lastGroup + turn) % state.groups.length;
+  const last = state.order.indexOf(state.lastGroup);
+  for (let turn = 1; turn <= state.order.length; turn++) {
+    const group = state.order[(last + turn) % state.order.length]!;
     const { released, readyNs } = state.groups[group]!;
     if (released === passesOf(presentRound(state.groups[group]!))) continue;
     const startNs = Math.max(earliestNs, readyNs);

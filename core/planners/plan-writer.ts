@@ -27,6 +27,8 @@ export interface PlanWriter {
   readonly norms: (stage: number, turns: readonly Turn[]) => void;
   /** The steps that end a round on a stage; the last step of an adapter is followed by `save` and `release`. */
   readonly step: (stage: number, turns: readonly Turn[]) => void;
+  /** `save` and `release` of an adapter that ends after iterations whose step is there already. */
+  readonly unload: (stage: number, adapter: number) => void;
   readonly build: (schedule: string) => Plan;
 }
 
@@ -38,12 +40,16 @@ export const createPlanWriter = (
   const programs = devices.map(() => createProgramBuilder());
   const programOf = (stage: number) => programs[stages[stage]!.device]!;
   const microbatches = createMicrobatchBuilder();
-  const isLoaded = new Uint8Array(stages.length * workload.adapters.length);
+  const loaded = stages.map(() => new Set<number>());
   const load = (stage: number, adapter: number): void => {
-    const cell = stage * workload.adapters.length + adapter;
-    if (isLoaded[cell] === 1) return;
-    isLoaded[cell] = 1;
+    if (loaded[stage]!.has(adapter)) return;
+    loaded[stage]!.add(adapter);
     programOf(stage).push(KIND.load, stage, adapter, 0);
+  };
+  const unload = (stage: number, adapter: number): void => {
+    if (!loaded[stage]!.delete(adapter)) return;
+    programOf(stage).push(KIND.save, stage, adapter, 0);
+    programOf(stage).push(KIND.release, stage, adapter, 0);
   };
   return {
     microbatches,
@@ -85,11 +91,10 @@ export const createPlanWriter = (
       const program = programOf(stage);
       for (const { adapter, iteration } of turns) program.push(KIND.step, stage, adapter, iteration);
       for (const { adapter, iteration } of turns) {
-        if (iteration + 1 < workload.adapters[adapter]!.iterations) continue;
-        program.push(KIND.save, stage, adapter, 0);
-        program.push(KIND.release, stage, adapter, 0);
+        if (iteration + 1 >= workload.adapters[adapter]!.iterations) unload(stage, adapter);
       }
     },
+    unload,
     build: (schedule) => ({
       schedule,
       devices,

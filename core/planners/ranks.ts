@@ -6,9 +6,8 @@
  */
 import type { FsdpSchedule } from '../experiment/schedule.ts';
 import type { Plan, StagePlacement } from '../plan/plan.ts';
-import type { Workload } from '../workload.ts';
+import { firstIterationOf, type Workload } from '../workload.ts';
 import type { Group } from './groups.ts';
-import { nextTurns } from './lorapp-state.ts';
 import { createPlanWriter, type PlanWriter, type Turn } from './plan-writer.ts';
 
 /** One microbatch of a round on one rank. */
@@ -51,6 +50,16 @@ export const planRanks = (request: RankPlan): Plan => {
   }
   return writer.build(request.schedule);
 };
+
+/** The next iteration of every adapter of the group that is not through; the first one of each where nothing came before. */
+const nextTurns = ({ adapters }: Workload, group: Group, previous: readonly Turn[] | null): Turn[] =>
+  group
+    .map((adapter) => {
+      if (previous === null) return { adapter, iteration: firstIterationOf(adapters[adapter]!) };
+      const last = previous.find((turn) => turn.adapter === adapter);
+      return { adapter, iteration: last === undefined ? Infinity : last.iteration + 1 };
+    })
+    .filter(({ adapter, iteration }) => iteration < adapters[adapter]!.iterations);
 
 interface RankRound {
   readonly group: number;

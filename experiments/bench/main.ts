@@ -1,4 +1,5 @@
 import { benchBubbles } from './bubbles.ts';
+import { benchCluster } from './cluster.ts';
 import { benchEfficiency } from './efficiency.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
 import { benchIdleCauses } from './idle-causes.ts';
@@ -8,6 +9,7 @@ import { benchPage } from './page.ts';
 import { benchParity } from './parity.ts';
 import { benchPlanMemory } from './plan-memory.ts';
 import { benchPrediction } from './prediction.ts';
+import { benchScheduler } from './scheduler.ts';
 import { benchSimulatorSpeed } from './simulator-speed.ts';
 import { benchUnequalLengths } from './unequal-lengths.ts';
 
@@ -25,6 +27,8 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   'idle-causes': benchIdleCauses,
   executor: benchExecutorSpeed,
   page: benchPage,
+  scheduler: benchScheduler,
+  cluster: benchCluster,
 };
 
 const names = process.argv.slice(2);

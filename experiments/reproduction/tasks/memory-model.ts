@@ -1,9 +1,9 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { drawLengths } from '../../../core/experiment/synthetic.ts';
+import { evaluateLaw, fitLaw, type JobSize, type MemoryLaw } from '../../../core/scheduler/memory-law.ts';
 import { peakMemory } from '../../../core/trace/peak-memory.ts';
 import { GIGA } from '../../../core/units.ts';
 import type { Observation } from '../../scorecard/data-set.ts';
-import { evaluateLaw, fitLaw, type BatchSize, type MemoryLaw } from '../../scorecard/memory-law/law.ts';
 import { runExperiment, type ExperimentContent } from './run-experiment.ts';
 
 /** Fits Mem = β₀ + β₁·B·L + β₂·B·L² (paper section 3.4) to our ledger from more and more points. */
@@ -24,7 +24,7 @@ export interface MemoryModelResult {
   readonly meanErrors: readonly number[];
 }
 
-type Sample = Observation<BatchSize, 'memoryGB'>;
+type Sample = Observation<JobSize, 'memoryGB'>;
 
 const PLAIN = { software: 'shipped', launchMicroseconds: null, loads: 'shard', transfers: 'overlapped' } as const;
 const SEEDS = { batch: 8, length: 512 } as const;
@@ -40,8 +40,11 @@ export const fitMemoryModel = (task: MemoryModelTask): MemoryModelResult => {
     return { id: String(index), input: { rows: batch, length }, measured: { memoryGB: ledgerPeakGB(task, batch, length) } };
   });
   const test = samples.slice(-task.testPoints);
-  return { meanErrors: task.counts.map((points) => meanError(fitLaw(samples.slice(0, points)), test)) };
+  return { meanErrors: task.counts.map((points) => meanError(fitSamples(samples.slice(0, points)), test)) };
 };
+
+const fitSamples = (samples: readonly Sample[]): MemoryLaw =>
+  fitLaw(samples.map(({ input }) => input), samples.map(({ measured }) => measured.memoryGB!));
 
 /** Peak of the fullest device while one job trains with such mini-batches. */
 const ledgerPeakGB = ({ experiment }: MemoryModelTask, batch: number, length: number): number => {

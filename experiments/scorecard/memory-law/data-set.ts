@@ -1,16 +1,16 @@
+import { evaluateLaw, fitLaw, type JobSize } from '../../../core/scheduler/memory-law.ts';
 import type { DataSet } from '../data-set.ts';
 import { readSplit } from '../shipped-file.ts';
-import { evaluateLaw, fitLaw, type BatchSize } from './law.ts';
 import { readLedger } from './rows.ts';
 
 /** The paper's memory law against our own ledger: whether a scheduler may use the law in the ledger's place. */
-export const memoryLaw = (): DataSet<BatchSize, 'memoryGB'> => ({
+export const memoryLaw = (): DataSet<JobSize, 'memoryGB'> => ({
   name: 'memory-law',
   source: 'our own ledger, not a measurement: one job on an inner stage of Llama-2-7B (8 layers, fp32, score matrix kept)',
   rows: readLedger(),
   split: readSplit('memory-law/split.json'),
   fit: (rows) => {
-    const law = fitLaw(rows);
+    const law = fitLaw(rows.map(({ input }) => input), rows.map(({ measured }) => measured.memoryGB!));
     return {
       constants: [
         { name: 'β₀', value: law[0], unit: 'GB' },

@@ -1,0 +1,61 @@
+/**
+ * Asynchronous successive halving (ASHA, Li et al. 2020): trials are judged at rungs, and of those that have reached a
+ * rung so far the best in `reduction` go on to the next one. A trial that does not is paused; better than average luck of
+ * the others may let it go on later. Nobody waits for a rung to be full.
+ */
+
+/** The sweep a job is a trial of. */
+export interface Halving {
+  readonly name: string;
+  /** Trials of the whole sweep: it is over when none of them can go on. */
+  readonly trials: number;
+  readonly reduction: number;
+  /** Iterations at which trials are judged, ascending; the last rung lies before a trial's end. */
+  readonly rungs: readonly number[];
+}
+
+/** What a sweep remembers; plain data. */
+export interface SweepState {
+  submitted: number;
+  /** Trials that may still reach another rung by themselves. */
+  active: number;
+  /** By rung, best first. */
+  readonly results: { readonly job: string; readonly loss: number }[][];
+  /** By rung: trials that were let past it. */
+  readonly promoted: string[][];
+}
+
+export const startSweep = ({ rungs }: Halving): SweepState => ({
+  submitted: 0,
+  active: 0,
+  results: rungs.map(() => []),
+  promoted: rungs.map(() => []),
+});
+
+/** Notes a held-out loss; true when the trial has reached a rung with it that it had not been judged at. */
+export const reachRung = (sweep: SweepState, { rungs }: Halving, job: string, { iteration, loss }: { readonly iteration: number; readonly loss: number }): boolean => {
+  const rung = rungs.findIndex((at, index) => at <= iteration && !sweep.results[index]!.some((result) => result.job === job));
+  if (rung < 0) return false;
+  const results = sweep.results[rung]!;
+  const place = results.findIndex((result) => loss < result.loss);
+  results.splice(place < 0 ? results.length : place, 0, { job, loss });
+  return true;
+};
+
+/** Trials that may pass the rung they wait at, highest rung first; noted as promoted. */
+export const promote = (sweep: SweepState, { reduction }: Halving): string[] => {
+  const found: string[] = [];
+  for (let rung = sweep.results.length - 1; rung >= 0; rung--) {
+    const results = sweep.results[rung]!;
+    const promoted = sweep.promoted[rung]!;
+    for (const { job } of results.slice(0, Math.floor(results.length / reduction))) {
+      if (promoted.includes(job)) continue;
+      promoted.push(job);
+      found.push(job);
+    }
+  }
+  return found;
+};
+
+/** True when no trial is left that could reach another rung. */
+export const isSweepOver = (sweep: SweepState, { trials }: Halving): boolean => sweep.active === 0 && sweep.submitted >= trials;
