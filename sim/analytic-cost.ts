@@ -21,9 +21,15 @@ import { stepWork } from '../core/work/stage.ts';
 import { exposedSums } from './exposed-sums.ts';
 import { deviceTimes, once, type AnalyticCostOptions, type ByShape, type DeviceTimes } from './device-times.ts';
 
-/** Cost model that predicts an op's time from its work and its device's profile. */
-export const analyticCost = (options: AnalyticCostOptions): CostModel => {
-  const stages = stageCosts(options);
+/** Times by kind of device: the same for every cut of a model into stages. */
+export type KnownDevices = Map<Gpu, DeviceTimes>;
+
+/**
+ * Cost model that predicts an op's time from its work and its device's profile. Models that differ in nothing but their
+ * stages may share `devices`, so that what is known of a layer is worked out once.
+ */
+export const analyticCost = (options: AnalyticCostOptions, devices: KnownDevices = new Map()): CostModel => {
+  const stages = stageCosts(options, devices);
   return {
     forward: (stage, shape) => stages[stage]!.forward(shape),
     backward: (stage, shape) => stages[stage]!.backward(shape),
@@ -65,14 +71,16 @@ interface StageCost {
 }
 
 /** Ranks have many stages with the same content on the same kind of device: those share what is computed of them. */
-const stageCosts = (options: AnalyticCostOptions): StageCost[] => {
-  const known = new Map<Gpu, { readonly device: DeviceTimes; readonly stages: Map<string, StageCost> }>();
+const stageCosts = (options: AnalyticCostOptions, devices: KnownDevices): StageCost[] => {
+  const known = new Map<Gpu, Map<string, StageCost>>();
   const inOneCall = stagesInOneCall(options.stages);
   const group = groupOfDevices(options.cluster, [...new Set(options.stages.map(({ device }) => device))]);
   return stageContents(options.stages).map((content, stage) => {
     const { gpu } = options.cluster.devices[options.stages[stage]!.device]!;
-    const { device, stages } = known.get(gpu) ?? { device: deviceTimes(options, gpu), stages: new Map<string, StageCost>() };
-    known.set(gpu, { device, stages });
+    const device = devices.get(gpu) ?? deviceTimes(options, gpu);
+    const stages = known.get(gpu) ?? new Map<string, StageCost>();
+    devices.set(gpu, device);
+    known.set(gpu, stages);
     const key = JSON.stringify([content, inOneCall[stage]]);
     const cost = stages.get(key) ?? stageCost(options.sharing ?? WHOLE, device, { group, content, passShare: messagesOf(content) / inOneCall[stage]! });
     stages.set(key, cost);

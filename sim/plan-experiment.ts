@@ -13,7 +13,7 @@ import { planSchedule } from '../core/planners/plan-schedule.ts';
 import { opNs } from '../core/shape-costs.ts';
 import { adapterLayerParameters } from '../core/work/lora.ts';
 import type { Workload } from '../core/workload.ts';
-import { analyticCost } from './analytic-cost.ts';
+import { analyticCost, type KnownDevices } from './analytic-cost.ts';
 import type { AnalyticCostOptions } from './device-times.ts';
 import type { DeviceProfile } from './device-profile.ts';
 import { findExtrapolations } from './extrapolations.ts';
@@ -44,7 +44,8 @@ export const planExperiment = (
   { files, profileOf, order }: PlanExperimentOptions,
 ): E.Either<PlanError, PlannedExperiment> => {
   const workload = workloadOf(experiment, files);
-  const costOf = (stages: readonly StagePlacement[]): CostModel => costOfExperiment(experiment, stages, profileOf);
+  const devices: KnownDevices = new Map();
+  const costOf = (stages: readonly StagePlacement[]): CostModel => analyticCost(costOptions(experiment, stages, profileOf), devices);
   const planOn = (stages: readonly StagePlacement[]): E.Either<PlanError, PlannedExperiment> => {
     const cost = costOf(stages);
     return pipe(

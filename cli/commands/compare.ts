@@ -3,11 +3,13 @@ import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
 import { formatExperiment } from '../../core/experiment/format.ts';
+import { makespanNs } from '../../core/trace/metrics.ts';
 import type { Experiment } from '../../core/experiment/experiment.ts';
 import { formatTable } from '../../core/text-table.ts';
 import { formatBytes, formatDuration, NS_PER_S } from '../../core/units.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
 import { chooseContenders, unsuitable, type Contender } from '../contenders.ts';
+import { timelineSvg } from '../../viz/timeline-svg.ts';
 import { badInput, doesNotFit, formatFailure, type Failure } from '../failure.ts';
 import { asSeenFrom } from '../../exec/run/open-experiment.ts';
 import { openProfiled, type ProfiledExperiment, type ProfileFlags } from '../profile-option.ts';
@@ -15,6 +17,7 @@ import { provenance } from '../provenance.ts';
 import { reportPage } from '../report-page.ts';
 import { memoryFailure, runSimulation, type Simulation } from '../run-simulation.ts';
 import { subtitleOf } from '../summary.ts';
+import { withPngs } from '../picture.ts';
 import { prepareFolder, writeResults, type ResultFiles } from '../write-results.ts';
 
 export interface CompareFlags extends ProfileFlags {
@@ -110,9 +113,21 @@ const csvOf = (results: readonly Outcome[]): string =>
     { header: true, columns: ['schedule', 'makespanSeconds', 'tokensPerSecond', 'bubbleRatio', 'peakMemoryBytes', 'failure'] },
   );
 
+/** A picture of every schedule that ran, all on the time axis of the longest. */
+const pictures = (results: readonly Outcome[]): ResultFiles => {
+  const ran = results.flatMap(({ name, result }) => (E.isLeft(result) ? [] : [{ name, simulation: result.right }]));
+  const endNs = Math.max(...ran.map(({ simulation }) => makespanNs(simulation.trace)));
+  const entries = ran.map(({ name, simulation: { trace, summary } }): [string, string] => [
+    `${name.replaceAll(/[^a-z0-9]+/g, '-')}.svg`,
+    timelineSvg(trace, { title: name, subtitle: subtitleOf(summary), endNs, memory: false, bubbles: true }),
+  ]);
+  return withPngs(Object.fromEntries(entries));
+};
+
 const resultFiles = (experiment: Experiment, results: readonly Outcome[]): ResultFiles => {
   const settings = formatExperiment(experiment);
   return {
+    ...pictures(results),
     'experiment.yaml': settings,
     'schedules.csv': csvOf(results),
     'run.json': JSON.stringify(provenance(), null, 2),

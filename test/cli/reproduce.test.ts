@@ -19,7 +19,7 @@ describe('mlora reproduce', () => {
       expect(stdout).toMatch(/^9 +8 GPUs, staggered release +all cells +64 /m);
     }
     const out = join(folder, 'runs', 'reproduce');
-    expect((await readdir(out)).sort()).toEqual(['figure-09.csv', 'figure-09.svg', 'report.html', 'summary.csv', 'summary.md']);
+    expect((await readdir(out)).sort()).toEqual(['figure-09.csv', 'figure-09.png', 'figure-09.svg', 'report.html', 'summary.csv', 'summary.md']);
     expect(await readFile(join(out, 'report.html'), 'utf8')).toContain('Figure 9: Bubble ratio');
   }, 120_000);
 
@@ -41,6 +41,6 @@ describe('mlora reproduce', () => {
     child.kill('SIGINT');
     expect(await ended).toBe(130);
     expect(stderr).toContain('interrupted by SIGINT; out has figures 9');
-    expect((await readdir(join(folder, 'out'))).sort()).toEqual(['figure-09.csv', 'figure-09.svg']);
+    expect((await readdir(join(folder, 'out'))).sort()).toEqual(['figure-09.csv', 'figure-09.png', 'figure-09.svg']);
   }, 120_000);
 });

@@ -23,6 +23,17 @@ const metrics = (page: Page): Promise<string> => page.locator('.metrics').innerT
 
 const tooltip = (page: Page): Promise<string> => page.locator('.tooltip').innerText();
 
+/** A profile of so many kernels on four streams, the first one with a hostile name. */
+const profilerFile = (name: string, kernels: number): string => {
+  const file = join(mkdtempSync(join(tmpdir(), 'mlora-page-')), name);
+  const event = (index: number): object => ({
+    ...{ ph: 'X', cat: 'kernel', name: index === 0 ? '<img src=x onerror=alert(1)>' : `gemm_${index % 20}` },
+    ...{ pid: 0, tid: index % 4, ts: 5 * index, dur: 4, args: { device: 0, stream: index % 4 } },
+  });
+  writeFileSync(file, JSON.stringify({ schemaVersion: 1, traceEvents: Array.from({ length: kernels }, (_, index) => event(index)) }));
+  return file;
+};
+
 describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
   let browser: Browser;
   let viewer: Viewer;
@@ -46,6 +57,8 @@ describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
     expect(await metrics(page)).toMatch(/1f1b[^]*lorapp/);
     expect(await page.locator('canvas[data-view=timeline]').count()).toBe(2);
     expect(await page.locator('.chart').innerText()).toMatch(/lorapp against 1f1b, op by op[^]*drift apart by more than/);
+    expect(await page.locator('[data-preset] option:checked').innerText()).toBe('Four adapters on four GPUs');
+    expect(await page.locator('.bars').innerText()).toMatch(/1f1b: idle 44\.\d%; .*because an adapter waits until its own step is done/);
     expect(await page.locator('.comparison').innerText()).toMatch(/lorapp trains 1\.\d+ times as many tokens/);
     await keepScreenshot(page, 'playground-light');
     expect(faults).toEqual([]);
@@ -148,11 +161,14 @@ describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
   test('shades bubbles by cause, draws what an op depends on, and fades what is not critical', async () => {
     const { page, faults } = await open();
     const plain = await picture(page);
+    expect(await page.getByRole('list', { name: 'Causes of bubbles' }).innerText()).toContain('waiting for its own step');
+    await page.getByLabel('bubbles by cause').uncheck();
+    await settle(page);
+    expect(await picture(page)).not.toBe(plain);
     await page.getByLabel('bubbles by cause').check();
     await settle(page);
     const shaded = await picture(page);
-    expect(shaded).not.toBe(plain);
-    expect(await page.getByRole('list', { name: 'Causes of bubbles' }).innerText()).toContain('waiting for its own step');
+    expect(shaded).toBe(plain);
     await page.getByLabel('critical path').check();
     await settle(page);
     expect(await picture(page)).not.toBe(shaded);
@@ -237,6 +253,7 @@ describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
     expect(E.isRight(readChromeTrace(readFileSync(trace, 'utf8')))).toBe(true);
     const svg = readFileSync(await save('Save lorapp SVG'), 'utf8');
     expect(svg).toMatch(/^<svg[^]*<\/svg>$/);
+    expect([...readFileSync(await save('Save lorapp PNG')).subarray(1, 4)].map((code) => String.fromCharCode(code)).join('')).toBe('PNG');
     await page.context().close();
   });
 
@@ -250,6 +267,41 @@ describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
     await page.waitForFunction(() => document.querySelector('.status')?.textContent.includes('half.json'));
     expect(await page.locator('.status').innerText()).toMatch(/half\.json: is no JSON/);
     expect(await picture(page)).toBe(good);
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  test('opens a trace of PyTorch\'s profiler as spans per stream, whatever its kernels are called', async () => {
+    const { page, faults } = await open();
+    await page.locator('input[data-open]').setInputFiles(profilerFile('profile.json', 400_000));
+    await page.waitForFunction(() => document.querySelector('.status')?.textContent.startsWith('Showing profile'), undefined, { timeout: 30_000 });
+    await settle(page);
+    expect(await page.locator('canvas[data-view=timeline]').first().getAttribute('aria-label')).toContain('400000 ops on 4 devices');
+    expect(await page.locator('.causes').innerText()).toContain('not what they waited for');
+    expect(await page.locator('img').count()).toBe(0);
+    await page.locator('.chart').focus();
+    await page.keyboard.press('n');
+    expect(await tooltip(page)).toContain('<img src=x onerror=alert(1)>');
+    await keepScreenshot(page, 'playground-profiler');
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  test('says what is wrong with a trace that is neither ours nor of streams, and keeps the picture', async () => {
+    const { page, faults } = await open();
+    const good = await picture(page);
+    for (const [name, text, message] of [
+      ['other.json', '{"traceEvents":[{"ph":"X","name":"click","ts":1,"dur":1}]}', /otherData\.format/],
+      ['host.json', '{"schemaVersion":1,"traceEvents":[{"ph":"X","cat":"cpu_op","name":"mm","ts":1,"dur":1}]}', /no spans on GPU streams/],
+      ['list.json', '[1,2,3]', /otherData\.format/],
+    ] as const) {
+      const file = join(mkdtempSync(join(tmpdir(), 'mlora-page-')), name);
+      writeFileSync(file, text);
+      await page.locator('input[data-open]').setInputFiles(file);
+      await page.waitForFunction((wanted) => document.querySelector('.status')?.textContent.includes(wanted), name);
+      expect(await page.locator('.status').innerText()).toMatch(message);
+      expect(await picture(page)).toBe(good);
+    }
     expect(faults).toEqual([]);
     await page.context().close();
   });

@@ -1,5 +1,5 @@
 import { bisector } from 'd3';
-import { CAUSE_LABELS, IDLE_CAUSES, type IdleCause } from '../../core/explain/cause.ts';
+import { addTimes, CAUSE_LABELS, IDLE_CAUSES, totalOfTimes, type IdleCause } from '../../core/explain/cause.ts';
 import type { Gap } from '../../core/explain/idle.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { HATCH_WIDTH, hatchData } from '../surface/hatch.ts';
@@ -104,8 +104,12 @@ export const bubbleAt = ({ ofDevice }: Bubbles, device: number, timeNs: number):
   return gap !== undefined && gap.startNs <= timeNs ? gap : null;
 };
 
-/** Causes that the bubbles have, in the order of the list of causes. */
+/** A cause of less than this share of the idle time shows nowhere. */
+const LEAST_SHARE = 0.001;
+
+/** Causes that can be seen in the bubbles, in the order of the list of causes. */
 export const causesIn = (all: readonly Bubbles[]): readonly IdleCause[] => {
-  const gaps = all.flatMap(({ ofDevice }) => ofDevice.flat());
-  return IDLE_CAUSES.filter((cause) => gaps.some(({ byCause }) => byCause[cause] > 0));
+  const total = addTimes(all.flatMap(({ ofDevice }) => ofDevice.flatMap((gaps) => gaps.map(({ byCause }) => byCause))));
+  const leastNs = LEAST_SHARE * totalOfTimes(total);
+  return IDLE_CAUSES.filter((cause) => total[cause] > leastNs);
 };

@@ -101,7 +101,7 @@ export const kindLegend = (
 
 /** Causes of idle time by their shade. */
 export const causeLegend = (causes: readonly IdleCause[], theme: Theme): readonly LegendItem[] =>
-  causes.map((cause) => ({ label: CAUSE_LABELS[cause], drawSwatch: boxSwatch(theme.causes[cause]) }));
+  causes.map((cause) => ({ label: CAUSE_LABELS[cause], drawSwatch: stacked(boxSwatch(theme.causes[cause]), hatchSwatch(theme.paper)) }));
 
 /** Where an item's swatch begins, and as much of its label as the width allows. */
 interface LegendPlace {

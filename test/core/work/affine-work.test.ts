@@ -57,4 +57,20 @@ describe('a table of affine work', () => {
     }
     expect(calls).toBe(5);
   });
+
+  it('is made once for adapters of one kind, and anew for every other kind', () => {
+    let calls = 0;
+    const kindOf = (adapter: number): number => adapter % 2;
+    const table = tabulateAffine(
+      ({ parts }) => {
+        calls++;
+        return [parts[0]!.tokens * (1 + kindOf(parts[0]!.adapter))];
+      },
+      { kindOf },
+    );
+    for (let adapter = 0; adapter < 20; adapter++) {
+      expect(table({ parts: [{ adapter, rows: 1, tokens: 7, squaredTokens: 0 }] })[0]).toBe(7 * (1 + kindOf(adapter)));
+    }
+    expect(calls).toBe(10);
+  });
 });

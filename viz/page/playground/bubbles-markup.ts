@@ -30,6 +30,13 @@ const SENTENCES: Readonly<Record<IdleCause, string>> = {
   runtime: 'what the plan does not explain',
 };
 
+/** The largest cause of a run's idle time as a half-sentence; empty where hardly anything is idle. */
+const reasonOf = (run: Explained): string => {
+  const [largest] = [...IDLE_CAUSES].sort((a, b) => shareOf(run, b) - shareOf(run, a));
+  const share = largest === undefined ? 0 : shareOf(run, largest);
+  return largest === undefined || share < 0.001 ? '' : `; ${percent(share)} because ${SENTENCES[largest]}`;
+};
+
 const bar = (run: Explained): string => {
   let left = 0;
   const parts = IDLE_CAUSES.map((cause) => {
@@ -38,7 +45,7 @@ const bar = (run: Explained): string => {
     left += width;
     return width > 0 ? part : '';
   });
-  const label = `${run.label}: idle ${percent(left / 100)}`;
+  const label = `${run.label}: idle ${percent(left / 100)}${reasonOf(run)}`;
   return `<figure><figcaption>${escapeText(label)}</figcaption><svg viewBox="0 0 100 10" preserveAspectRatio="none" role="img" \
 aria-label="${escapeText(label)}"><rect width="100" height="10" fill="var(--main-5)" opacity=".35"/>${parts.join('')}</svg></figure>`;
 };

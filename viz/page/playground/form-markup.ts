@@ -5,6 +5,7 @@ import { CLUSTER_PRESETS } from '../../../core/cluster/presets.ts';
 import { MODEL_PRESETS } from '../../../core/model/presets.ts';
 import { escapeText } from '../../surface/escape.ts';
 import { PRESETS } from './presets.ts';
+import { formatSetupLink } from './setup-link.ts';
 import { CUSTOM, NONE, VARIANTS, type CustomCluster, type JobSetup, type Setup } from './setup.ts';
 
 const PRECISIONS = ['fp32', 'tf32', 'bf16', 'fp16'] as const satisfies readonly Precision[];
@@ -82,15 +83,17 @@ const jobsTable = (jobs: readonly JobSetup[]): string => `<fieldset class="jobs"
 <tbody>${jobRows(jobs)}</tbody></table></div>
 <button type="button" data-add>Add a job</button></fieldset>`;
 
-const presetChoice = `<div class="field"><label>Example <select data-preset><option value="">your own</option>${PRESETS.map(
-  ({ name }, index) => `<option value="${index}">${escapeText(name)}</option>`,
-).join('')}</select></label></div>`;
+const presetChoice = (setup: Setup): string => {
+  const chosen = PRESETS.findIndex((preset) => formatSetupLink(preset.setup) === formatSetupLink(setup));
+  const options = PRESETS.map(({ name }, index) => `<option value="${index}"${index === chosen ? ' selected' : ''}>${escapeText(name)}</option>`);
+  return `<div class="field"><label>Example <select data-preset><option value="">your own</option>${options.join('')}</select></label></div>`;
+};
 
 /** The whole form with the values of a setup. */
 export const formMarkup = (setup: Setup): string => {
   const variants = [...VARIANTS.keys()];
   const { model, precision, cluster, microbatches, first, second } = setup;
-  return `${presetChoice}
+  return `${presetChoice(setup)}
 <div class="fields">
 ${selection({ name: 'model', label: 'Model', path: 'model', value: model }, [...MODEL_PRESETS.keys()])}
 ${selection({ name: 'precision', label: 'Precision', path: 'precision', value: precision }, PRECISIONS)}
