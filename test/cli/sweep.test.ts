@@ -34,7 +34,7 @@ describe('mlora sweep', () => {
     expect(first.code).toBe(0);
     expect(first.stdout).toMatch(/^lorapp +2 +\d+/m);
     expect(first.stderr).toContain('4 of 4 points');
-    expect((await readdir(join(folder, 'runs/grid'))).sort()).toEqual(['by-jobs-count.svg', 'by-schedule-type.svg', 'points.jsonl', 'results.csv', 'run.json']);
+    expect((await readdir(join(folder, 'runs/grid'))).sort()).toEqual(['by-jobs-count.png', 'by-jobs-count.svg', 'by-schedule-type.png', 'by-schedule-type.svg', 'points.jsonl', 'results.csv', 'run.json']);
     const csv = await readFile(join(folder, 'runs/grid/results.csv'), 'utf8');
     await writeFile(join(folder, 'grid.yaml'), fileOf([1, 2, 3], 2));
     const second = await runCli(['sweep', 'grid.yaml', '--threads', '1'], folder);
