@@ -21,7 +21,8 @@ export const gutterWidth = (traces: readonly Trace[], width: number): number => 
   return Math.round(Math.min(wanted, Math.max(width * LARGEST_SHARE, SHORTEST_NAME + SIDE_WIDTH + SIDE_GAP)));
 };
 
-const stagesOf = ({ plan }: Trace, device: number): string => {
+const stagesOf = ({ plan, kernels }: Trace, device: number): string => {
+  if (kernels !== undefined) return '';
   const stages = plan.stages.flatMap((placement, stage) => (placement.device === device ? [stage] : []));
   return stages.length === 0 ? '' : `stage${stages.length > 1 ? 's' : ''} ${stages.join(', ')}`;
 };
@@ -39,7 +40,7 @@ export const drawDeviceName = ({ surface, frame, theme }: Plot, name: string, no
 export const drawRowName = (plot: Plot, trace: Trace, row: Row): void => {
   const { surface, frame, theme } = plot;
   const baseline = centredBaseline(row.y + row.height / 2, NOTE_SIZE);
-  surface.text(frame.left - 6, baseline, STREAMS[row.stream] ?? '', {
+  surface.text(frame.left - 6, baseline, trace.kernels === undefined ? (STREAMS[row.stream] ?? '') : 'kernels', {
     size: NOTE_SIZE,
     fill: theme.muted,
     anchor: 'end',

@@ -72,17 +72,20 @@ describe('a trace of the PyTorch profiler', () => {
   });
 
   it('says which events are wrong, and that a trace of the host alone has no streams', () => {
-    const problems = (events: readonly unknown[]): unknown => readAnyTrace(fileOf(events));
-    expect(problems([HOST, { ...kernel('k', 0, 1), ts: 'soon' }, { ...kernel('k', 0, 1), args: {} }])).toMatchObject(
-      E.left([{ path: 'traceEvents[1]', message: expect.stringContaining('"soon"') as string }, { path: 'traceEvents[2]' }]),
-    );
-    expect(problems([HOST])).toMatchObject(E.left([{ message: expect.stringContaining('no spans on GPU streams') as string }]));
+    const problems = (events: readonly unknown[]): string => {
+      const trace = readAnyTrace(fileOf(events));
+      return E.isLeft(trace) ? JSON.stringify(trace.left) : 'read';
+    };
+    const both = problems([HOST, { ...kernel('k', 0, 1), ts: 'soon' }, { ...kernel('k', 0, 1), args: {} }]);
+    expect(both).toMatch(/traceEvents\[1\][^]*soon[^]*traceEvents\[2\]/);
+    expect(problems([HOST])).toContain('no spans on GPU streams');
   });
 
   it('is told from our own traces, which stay the only ones where a plan is needed', () => {
     expect(readChromeTrace(fileOf([kernel('k', 0, 1)]))).toMatchObject(E.left([{ path: 'otherData.format' }]));
     expect(readAnyTrace('{"traceEvents":[]}')).toMatchObject(E.left([{ path: 'otherData.format' }]));
-    expect(readAnyTrace('{"traceEvents":[{"ph":"X"')).toMatchObject(E.left([{ message: expect.stringContaining('is no JSON') as string }]));
+    expect(readAnyTrace('{"traceEvents":[{"ph":"X"')).toMatchObject({ _tag: 'Left' });
+    expect(JSON.stringify(readAnyTrace('{"traceEvents":[{"ph":"X"'))).toContain('is no JSON');
     expect(E.isLeft(readAnyTrace('[1,2]'))).toBe(true);
   });
 

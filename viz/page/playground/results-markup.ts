@@ -12,12 +12,14 @@ const fullest = ({ devices }: TraceSummary): TraceSummary['devices'][number] | u
 
 const memoryText = (summary: TraceSummary): string => {
   const device = fullest(summary);
-  return device === undefined ? '–' : `${formatBytes(device.peakMemoryBytes)} of ${formatBytes(device.capacityBytes)}`;
+  if (device === undefined || device.peakMemoryBytes === 0) return '–';
+  const capacity = Number.isFinite(device.capacityBytes) ? ` of ${formatBytes(device.capacityBytes)}` : '';
+  return formatBytes(device.peakMemoryBytes) + capacity;
 };
 
 const METRICS: readonly (readonly [string, (summary: TraceSummary) => string])[] = [
   ['makespan', ({ makespanSeconds }) => formatDuration(makespanSeconds * NS_PER_S)],
-  ['tokens/s', ({ tokensPerSecond }) => whole(tokensPerSecond)],
+  ['tokens/s', ({ tokensPerSecond }) => (tokensPerSecond > 0 ? whole(tokensPerSecond) : '–')],
   ['bubble ratio', ({ bubbleRatio }) => percent(bubbleRatio)],
   ['peak memory, fullest device', memoryText],
   ['ops', ({ opCount }) => whole(opCount)],
@@ -39,6 +41,7 @@ export const metricsMarkup = (runs: readonly Run[]): string => `<table>
 /** The line under a timeline's title. */
 export const subtitleOf = ({ summary }: Run): string =>
   METRICS.slice(0, 3)
+    .filter(([, text]) => text(summary) !== '–')
     .map(([label, text]) => (label === 'tokens/s' ? `${text(summary)} ${label}` : `${label} ${text(summary)}`))
     .join(' · ');
 
