@@ -26,8 +26,8 @@ const misfitsOf = ({ adapters, microbatches, programs }: Plan): Problem[] => [
 /** Place of every microbatch in the first mini-batch, by its number in the plan; −1 for all others. */
 const placesInFirst = ({ microbatches }: Plan): Int32Array => {
   const { partStart, partIteration, partIndex, forwardOnly, length } = microbatches;
-  const trained = Array.from({ length }, (_, microbatch) => microbatch).filter((microbatch) => forwardOnly[microbatch] === 0);
-  const first = Math.min(...trained.map((microbatch) => partIteration[partStart[microbatch]!]!));
+  let first = Infinity;
+  for (let m = 0; m < length; m++) if (forwardOnly[m] === 0) first = Math.min(first, partIteration[partStart[m]!]!);
   return Int32Array.from({ length }, (_, microbatch) => {
     const part = partStart[microbatch]!;
     return forwardOnly[microbatch] === 0 && partIteration[part] === first ? partIndex[part]! : -1;
@@ -103,7 +103,7 @@ const checkPasses = (passes: readonly Pass[], plan: Plan): Problem[] => {
   const count = new Map<string, number>();
   for (const { stage, kind, index } of passes) count.set(`${stage}${CODES[kind]}${index}`, (count.get(`${stage}${CODES[kind]}${index}`) ?? 0) + 1);
   const repeated = [...count].filter(([, times]) => times > 1).map(([token, times]) => problem('', `has ${token} ${times} times`));
-  const microbatches = 1 + Math.max(...plan.microbatches.partIndex);
+  const microbatches = 1 + plan.microbatches.partIndex.reduce((most, index) => Math.max(most, index), 0);
   const beyond = [...new Set(passes.map(({ index }) => index))].filter((index) => index >= microbatches);
   const has = (stage: number, code: string, index: number): boolean => count.has(`${stage}${code}${index}`);
   const missing = plan.stages.flatMap((_, stage) =>
