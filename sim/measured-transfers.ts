@@ -24,7 +24,8 @@ export const measuredTransfers = ({ trace, model, adapters, precision }: Measure
 
 const isReceive = (kind: number): boolean => kind === KIND.receiveForward || kind === KIND.receiveBackward;
 
-const rowsWhere = (spans: SpanTable, accepts: (row: number) => boolean): number[] =>
+/** Rows of a span table, in its order. */
+export const rowsWhere = (spans: SpanTable, accepts: (row: number) => boolean): number[] =>
   Array.from({ length: spans.length }, (_, row) => row).filter(accepts);
 
 /** `rows` are in order of start and do not overlap each other, so the last one that starts before the end decides. */
