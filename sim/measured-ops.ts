@@ -33,9 +33,12 @@ export const measuredOps = (runs: readonly MeasuredRun[]): MeasuredOp[] => {
   for (const run of runs) {
     const work = workOf(run);
     const { spans, plan } = run.trace;
+    const known = new Map<string, readonly number[]>();
     for (const row of warmRows(run.trace)) {
-      const kind = spans.kind[row]!;
-      const features = featuresOf(work(kind, spans.stage[row]!, subjectOf(run.trace, row), plan));
+      const [kind, stage, subject] = [spans.kind[row]!, spans.stage[row]!, subjectOf(run.trace, row)];
+      const op = [kind, stage, subject].join();
+      const features = known.get(op) ?? featuresOf(work(kind, stage, subject, plan));
+      known.set(op, features);
       const key = [kind, ...features].join();
       const group = groups.get(key) ?? { features, times: [] };
       group.times.push(spans.endNs[row]! - spans.startNs[row]!);

@@ -10,6 +10,7 @@ import type { LayerRange } from '../../exec/checkpoint/model-tensors.ts';
 import { openDemo } from './demo-run.ts';
 import { peftPassNs } from './peft-peer.ts';
 import { type OpenCase, type SpeedCase, openCase, passFlops, whole } from './executor-case.ts';
+import { median } from '../../sim/measured-ops.ts';
 
 /**
  * Prints tokens/s and GFLOP/s of forward and backward beside the backend's own rate for the frozen products of the same
@@ -131,8 +132,6 @@ const time = async (work: () => Promise<void> | void): Promise<number> => {
   await work();
   return (performance.now() - start) * NS_PER_MS;
 };
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 /** The frozen products of the layers' forward and backward, and nothing else. */
 const layerProducts = (model: Model, range: LayerRange, rows: number): Products => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { chromium, type Page } from 'playwright-core';
+import { median } from '../../sim/measured-ops.ts';
 
 const DIST = fileURLToPath(new URL('../../', import.meta.url));
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -18,8 +19,6 @@ const EDITED = { iterations: 20, edits: 15 };
 /** Long enough for a million spans. */
 const LONG_ITERATIONS = 2000;
 const FRAMES = 60;
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 
 const waitForPicture = (page: Page, measures: number): Promise<unknown> =>
   page.waitForFunction((count) => performance.getEntriesByName('answer-to-picture').length >= count, measures, { timeout: 120_000 });
