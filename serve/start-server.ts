@@ -1,0 +1,246 @@
+import { mkdir, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import * as E from 'fp-ts/lib/Either.js';
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js';
+import type { ServerStatus } from '../core/served-job.ts';
+import { writeFileAtomically } from '../exec/checkpoint/write-files.ts';
+import { formatExecError } from '../exec/exec-error.ts';
+import type { LiveEvent, LiveRun, LiveRunOptions, StartLiveRun } from '../exec/live/live-run.ts';
+import { createApp } from './http/app.ts';
+import { createEventStreams } from './http/event-stream.ts';
+import { pageFiles } from './http/static-files.ts';
+import { dropRows } from './job-files.ts';
+import { createJobService } from './job-service.ts';
+import { createRecorder } from './recorder.ts';
+import { createJobBook, type JobBook } from './state/job-book.ts';
+import { lockFolder } from './state/folder-lock.ts';
+import { openDatabase } from './state/open-database.ts';
+import type { ServerSetup } from './submission.ts';
+import { openToken } from './token.ts';
+
+export interface ServerLimits {
+  readonly mostBodyBytes: number;
+  /** Largest file that a job may name. */
+  readonly mostFileBytes: number;
+  /** From one address. */
+  readonly requestsPerSecond: number;
+  readonly submissionsPerSecond: number;
+  /** Jobs that have not ended. */
+  readonly mostJobs: number;
+  readonly mostStreams: number;
+}
+
+export const DEFAULT_LIMITS: ServerLimits = {
+  mostBodyBytes: 32 * 2 ** 20,
+  mostFileBytes: 2 * 2 ** 30,
+  requestsPerSecond: 500,
+  submissionsPerSecond: 20,
+  mostJobs: 10_000,
+  mostStreams: 100,
+};
+
+export interface ServerOptions {
+  readonly setup: ServerSetup;
+  /** What the run needs beside its folder and its listener. */
+  readonly live: Omit<LiveRunOptions, 'folder' | 'onEvent'>;
+  readonly startRun: StartLiveRun;
+  /** Everything that has to outlive the server is below this folder. */
+  readonly folder: string;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Instead of the one in the folder. */
+  readonly token?: string;
+  readonly dataFolder: string | null;
+  readonly policyName: string;
+  readonly version: string;
+  /** Folder of the built dashboard; null: none. */
+  readonly dashboard: string | null;
+  readonly limits: ServerLimits;
+  /** Lines for whoever runs the server. */
+  readonly onNote: (text: string) => void;
+}
+
+export type ServerError =
+  /** Another server has the folder. */
+  | { readonly kind: 'folderInUse'; readonly folder: string }
+  | { readonly kind: 'cannotListen'; readonly host: string; readonly port: number; readonly reason: string }
+  /** The folder holds unfinished jobs of another model or another cut of mini-batches. */
+  | { readonly kind: 'otherModel'; readonly folder: string; readonly before: string; readonly now: string }
+  | { readonly kind: 'cannotStart'; readonly reason: string };
+
+export const formatServerError = (error: ServerError): string => {
+  switch (error.kind) {
+    case 'folderInUse':
+      return `another server has the folder ${error.folder}; stop it first, or choose another folder with --state`;
+    case 'cannotListen':
+      return `cannot listen on ${error.host}:${error.port}: ${error.reason}; choose another one with --port`;
+    case 'otherModel':
+      return `${error.folder} holds unfinished jobs of another experiment (${error.before}; this one: ${error.now}): finish or cancel them first, or choose another folder with --state`;
+    case 'cannotStart':
+      return error.reason;
+  }
+};
+
+export interface Server {
+  readonly url: string;
+  readonly token: string;
+  /** Resolves when the run cannot go on, with the reason. */
+  readonly failed: Promise<string>;
+  /** Lets jobs leave at their next iteration ends, keeps their checkpoints, and ends everything. */
+  readonly close: () => Promise<void>;
+}
+
+/** Where things are below a server's folder. */
+export const serverPlaces = (folder: string) => ({
+  token: join(folder, 'token'),
+  database: join(folder, 'state.db'),
+  rows: join(folder, 'rows'),
+  run: join(folder, 'run'),
+  /** Says where the server listens while it runs. */
+  address: join(folder, 'address'),
+});
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const IDENTITY = 'experiment';
+
+const identityOf = ({ live }: ServerOptions): string =>
+  `${live.model.name}, ${live.model.layerCount} layers of ${live.model.hiddenSize}, ${live.microbatches} microbatches`;
+
+/** Unfinished jobs can only go on in the experiment they began in. */
+const checkIdentity = (book: JobBook, options: ServerOptions): ServerError | null => {
+  const [before, now] = [book.fact(IDENTITY), identityOf(options)];
+  if (before !== null && before !== now && book.unfinished() > 0) return { kind: 'otherModel', folder: options.folder, before, now };
+  book.setFact(IDENTITY, now);
+  return null;
+};
+
+/** Whoever waits for the run learns whether it came up; nobody has to. */
+const startRun = (options: ServerOptions, folder: string, onEvent: (event: LiveEvent) => void): Promise<E.Either<string, LiveRun>> =>
+  options
+    .startRun({ ...options.live, folder, onEvent })()
+    .then(E.mapLeft(formatExecError))
+    .catch((error: unknown) => E.left(messageOf(error)));
+
+const orThrow = (result: E.Either<string, LiveRun>): LiveRun => {
+  if (E.isLeft(result)) throw new Error(result.left);
+  return result.right;
+};
+
+/** Starts a server on its folder: it listens first, so that what was known before can be asked for while the ranks come up. */
+export const startServer =
+  (options: ServerOptions): TaskEither<ServerError, Server> =>
+  async () => {
+    const places = serverPlaces(options.folder);
+    await mkdir(options.folder, { recursive: true, mode: 0o700 });
+    const lock = lockFolder(options.folder);
+    if (lock === null) return E.left({ kind: 'folderInUse', folder: options.folder });
+    try {
+      const server = await openServer(options, places);
+      if (E.isLeft(server)) lock.release();
+      return E.map((open: Server): Server => ({ ...open, close: () => open.close().finally(lock.release) }))(server);
+    } catch (error) {
+      lock.release();
+      return E.left({ kind: 'cannotStart', reason: messageOf(error) });
+    }
+  };
+
+const openServer = async (options: ServerOptions, places: ReturnType<typeof serverPlaces>): Promise<E.Either<ServerError, Server>> => {
+  const { limits, live, onNote } = options;
+  const token = options.token ?? (await openToken(places.token));
+  const database = openDatabase(places.database);
+  const book = createJobBook(database);
+  const foreign = checkIdentity(book, options);
+  if (foreign !== null) {
+    database.close();
+    return E.left(foreign);
+  }
+
+  let run: LiveRun | null = null;
+  let ready = false;
+  let fail: (reason: string) => void = () => undefined;
+  const failed = new Promise<string>((resolve) => (fail = resolve));
+  const recorder = createRecorder(book);
+  const onEvent = (event: LiveEvent): void => {
+    recorder.onEvent(event);
+    if (event.kind === 'ready') ready = true;
+    else if (event.kind === 'rankLost') {
+      ready = false;
+      onNote(formatExecError(event.error));
+    } else if (event.kind === 'ended') fail(formatExecError(event.error));
+    else if (event.kind === 'finished') void dropRows(join(places.rows, String(Number.parseInt(event.job, 10))));
+  };
+
+  let begin: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const starting = begun.then(() => startRun(options, places.run, onEvent));
+  const service = createJobService({
+    setup: options.setup,
+    book,
+    recorder,
+    run: starting.then(orThrow),
+    rowsFolder: places.rows,
+    files: { dataFolder: options.dataFolder, mostBytes: limits.mostFileBytes },
+    mostJobs: limits.mostJobs,
+    onNote,
+  });
+  const streams = createEventStreams({ events: book.events, onNews: recorder.onNews }, limits.mostStreams);
+  const startedAt = new Date().toISOString();
+  const status = (): ServerStatus => ({
+    version: options.version,
+    name: options.setup.experiment.name,
+    model: live.model.name,
+    devices: live.devices,
+    policy: options.policyName,
+    slots: live.scheduler.slots,
+    startedAt,
+    ready,
+    jobs: book.counts(),
+    lastEvent: book.lastEvent(),
+  });
+  const app = await createApp({
+    ...limits,
+    token,
+    service,
+    book,
+    streams,
+    status,
+    trace: () => run?.trace() ?? null,
+    adapterFolder: (id) => join(places.run, 'jobs', id, 'adapter'),
+    version: options.version,
+    pages: options.dashboard === null ? new Map<string, string>() : await pageFiles(options.dashboard),
+    onNote,
+  });
+  try {
+    await app.listen({ host: options.host, port: options.port });
+  } catch (error) {
+    await app.close();
+    database.close();
+    return E.left({ kind: 'cannotListen', host: options.host, port: options.port, reason: messageOf(error) });
+  }
+  const { address, port, family } = app.server.address() as AddressInfo;
+  const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  await writeFileAtomically(places.address, [new TextEncoder().encode(`${url}\n`)]);
+  begin();
+  void starting.then((result) => {
+    if (E.isRight(result)) run = result.right;
+    else fail(result.left);
+  });
+  return E.right({
+    url,
+    token,
+    failed,
+    close: async () => {
+      service.close();
+      streams.closeAll();
+      await app.close();
+      const started = await starting;
+      if (E.isRight(started)) await started.right.close();
+      recorder.flush();
+      await rm(places.address, { force: true });
+      database.close();
+    },
+  });
+};
