@@ -60,6 +60,7 @@ const addPages = (app: FastifyInstance, pages: AppOptions['pages']): void => {
 export const createApp = async (options: AppOptions): Promise<FastifyInstance> => {
   const isAllowed = createTokenCheck(options.token);
   const app = fastify({ bodyLimit: options.mostBodyBytes, forceCloseConnections: true, routerOptions: { maxParamLength: 100 } });
+  app.removeContentTypeParser('text/plain');
   // Schemas are for the document; bodies are judged by the reader of experiment files.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
