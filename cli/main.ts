@@ -2,22 +2,12 @@
 import { Command, Option } from 'commander';
 import { isLeft } from 'fp-ts/lib/Either.js';
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js';
-import { calibrateCommand, type CalibrateFlags } from './commands/calibrate.ts';
-import { compareCommand, type CompareFlags } from './commands/compare.ts';
-import { explainCommand, type ExplainFlags } from './commands/explain.ts';
-import { generateCommand, type GenerateFlags } from './commands/generate.ts';
-import { mergeCommand, type MergeFlags } from './commands/merge.ts';
-import { PLAN_FORMATS, planCommand, type PlanFlags } from './commands/plan.ts';
-import { reproduceCommand, type ReproduceFlags } from './commands/reproduce.ts';
-import { scheduleCommand, type ScheduleFlags } from './commands/schedule.ts';
-import { simulateCommand, type SimulateFlags } from './commands/simulate.ts';
-import { sweepCommand, type SweepFlags } from './commands/sweep.ts';
-import { trainCommand, type TrainFlags } from './commands/train.ts';
-import { validateCommand, type ValidateFlags } from './commands/validate.ts';
-import { viewCommand, type ViewFlags } from './commands/view.ts';
+import { POLICY_NAMES } from '../core/scheduler/policy.ts';
+import { DEFAULT_STATE } from '../serve/places.ts';
 import { COLOUR_BY } from '../viz/timeline/colour-by.ts';
 import { exitCodeOf, formatFailure, type Failure } from './failure.ts';
 import { numberArgument } from './number-argument.ts';
+import { PLAN_FORMATS } from './plan-formats.ts';
 
 /** Runs a command; the one place where a TaskEither is run and exit codes are set. */
 const runMain = async (command: TaskEither<Failure, void>): Promise<void> => {
@@ -26,6 +16,12 @@ const runMain = async (command: TaskEither<Failure, void>): Promise<void> => {
   process.stderr.write(`mlora: ${formatFailure(result.left)}\n`);
   process.exitCode = exitCodeOf(result.left);
 };
+
+/** A command's action. Its code is loaded when it is called: the libraries of all commands together take a second. */
+const lazily =
+  <A extends readonly unknown[]>(load: () => Promise<(...given: A) => TaskEither<Failure, void>>) =>
+  (...given: A): Promise<void> =>
+    runMain(async () => (await load())(...given)());
 
 const program = new Command('mlora')
   .description('Plan, simulate and run pipeline-parallel fine-tuning of many LoRA adapters on one frozen language model.')
@@ -44,7 +40,7 @@ program
   .option('--text', 'the same as --format text')
   .option('--order <csv>', "order of a mini-batch's passes, as torch.distributed.pipelining writes its schedules")
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
-  .action((path: string, flags: PlanFlags) => runMain(planCommand(path, flags)));
+  .action(lazily(async () => (await import('./commands/plan.ts')).planCommand));
 
 program
   .command('simulate')
@@ -57,7 +53,7 @@ program
   .option('--width <pixels>', 'width of the pictures in --out; 480 suits a column of a paper', numberArgument(320, true), 960)
   .addOption(new Option('--colours <by>', 'what the colours of the pictures tell apart').choices(COLOUR_BY).default('adapter'))
   .option('--bubbles', 'shade idle time in the pictures by its cause')
-  .action((path: string, flags: SimulateFlags) => runMain(simulateCommand(path, flags)));
+  .action(lazily(async () => (await import('./commands/simulate.ts')).simulateCommand));
 
 program
   .command('train')
@@ -67,7 +63,7 @@ program
   .option('--out <folder>', 'folder for adapters, checkpoints, traces and report', 'runs/latest')
   .option('--resume', 'go on from the checkpoints in the folder of --out')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
-  .action((path: string, flags: TrainFlags) => runMain(trainCommand(path, flags)));
+  .action(lazily(async () => (await import('./commands/train.ts')).trainCommand));
 
 program
   .command('calibrate')
@@ -76,7 +72,7 @@ program
   .option('--out <file>', 'profile file to write', 'profile.json')
   .option('--iterations <n>', 'iterations of each adapter in each of the six short runs', numberArgument(1, true), 10)
   .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
-  .action((path: string, flags: CalibrateFlags) => runMain(calibrateCommand(path, flags)));
+  .action(lazily(async () => (await import('./commands/calibrate.ts')).calibrateCommand));
 
 program
   .command('compare')
@@ -86,7 +82,7 @@ program
   .option('--json', 'print one JSON object and nothing else')
   .option('--out <folder>', 'write table and report into a folder')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
-  .action((path: string, flags: CompareFlags) => runMain(compareCommand(path, flags)));
+  .action(lazily(async () => (await import('./commands/compare.ts')).compareCommand));
 
 program
   .command('validate')
@@ -94,7 +90,7 @@ program
   .argument('[data-set...]', 'data sets; default: all')
   .option('--json', 'print one JSON document and nothing else')
   .option('--out <folder>', 'folder for CSV, JSON and Markdown; default with all data sets: experiments/scorecard')
-  .action((names: string[], flags: ValidateFlags) => runMain(validateCommand(names, flags)));
+  .action(lazily(async () => (await import('./commands/validate.ts')).validateCommand));
 
 program
   .command('explain')
@@ -103,14 +99,14 @@ program
   .option('--critical-path', 'list the spans that held each other up from start to end')
   .option('--json', 'print one JSON object and nothing else')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
-  .action((path: string, flags: ExplainFlags) => runMain(explainCommand(path, flags)));
+  .action(lazily(async () => (await import('./commands/explain.ts')).explainCommand));
 
 program
   .command('view')
   .description('serve the page on this machine: a playground for plans, with the traces of a result opened in it')
   .argument('[trace|folder...]', 'trace files, or folders that other commands wrote with --out')
   .option('--port <n>', 'port to serve on; 0 takes a free one', numberArgument(0, true), 0)
-  .action((paths: string[], flags: ViewFlags) => runMain(viewCommand(paths, flags)));
+  .action(lazily(async () => (await import('./commands/view.ts')).viewCommand));
 
 program
   .command('sweep')
@@ -118,21 +114,73 @@ program
   .argument('<sweep>', 'sweep file (YAML): name, base experiment, grid of values by path')
   .option('--out <folder>', 'folder for results and pictures; default: runs/ and the name of the file')
   .option('--threads <n>', 'worker threads; default: all cores', numberArgument(1, true))
-  .action((path: string, flags: SweepFlags) => runMain(sweepCommand(path, flags)));
+  .action(lazily(async () => (await import('./commands/sweep.ts')).sweepCommand));
 
 program
   .command('schedule')
   .description('simulate a cluster to which jobs come over time, under every scheduling policy')
   .argument('<cluster>', 'cluster file (YAML): name, base experiment, pipelines, arrivals, policies')
   .option('--out <folder>', 'folder for results and pictures; default: runs/ and the name of the file')
-  .action((path: string, flags: ScheduleFlags) => runMain(scheduleCommand(path, flags)));
+  .action(lazily(async () => (await import('./commands/schedule.ts')).scheduleCommand));
+
+program
+  .command('serve')
+  .description('keep the base model loaded and train jobs that come over HTTP, until Ctrl-C')
+  .argument('<experiment>', 'experiment file (YAML): model, cluster, schedule, defaults; its jobs are not taken')
+  .option('--state <folder>', 'folder of jobs, checkpoints, adapters and token; the same one resumes all of it', DEFAULT_STATE)
+  .option('--host <address>', 'address to listen on; anything but a loopback address needs a proxy with TLS', '127.0.0.1')
+  .option('--port <n>', 'port to listen on; 0 takes a free one', numberArgument(0, true), 7070)
+  .option('--data <folder>', 'folder of the files that jobs may name; default: that of the experiment file')
+  .addOption(new Option('--policy <name>', 'which job runs first').choices(POLICY_NAMES).default('priority'))
+  .option('--slots <n>', 'jobs that run at once, at most', numberArgument(1, true), 8)
+  .option('--slowdown <times>', "bound of a job's iterations beside others, in times of what they take alone; default: none", numberArgument(1, false))
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
+  .option('--max-body <MiB>', 'largest request, rows included', numberArgument(1, true), 32)
+  .option('--max-jobs <n>', 'jobs in the queue, at most', numberArgument(1, true), 10_000)
+  .option('--rate <n>', 'requests a second from one address, at most', numberArgument(1, true), 500)
+  .action(lazily(async () => (await import('./commands/serve.ts')).serveCommand));
+
+/** What every command says that talks to a server. */
+const clientOptions = (command: Command): Command =>
+  command
+    .option('--state <folder>', "folder of the server's state, where address and token are found", DEFAULT_STATE)
+    .option('--server <url>', 'address of the server; with the token in MLORA_TOKEN no folder is needed');
+
+const collected = (text: string, earlier: readonly string[] = []): readonly string[] => [...earlier, text];
+
+clientOptions(program.command('submit'))
+  .description('hand the jobs of an experiment file to a server')
+  .argument('<experiment|job>', 'experiment file (YAML), or a file with the settings of one job')
+  .option('--job <name>', 'only this job of the file; may be repeated', collected)
+  .option('--user <name>', 'whose jobs they are')
+  .option('--priority <n>', 'larger runs first', numberArgument(-1000, true))
+  .option('--upload', 'send the rows along instead of naming files of the server')
+  .action(lazily(async () => (await import('./commands/submit.ts')).submitCommand));
+
+clientOptions(program.command('ps'))
+  .description('list the jobs of a server')
+  .option('--all', 'finished jobs, too')
+  .option('--json', 'print one JSON array and nothing else')
+  .action(lazily(async () => (await import('./commands/ps.ts')).psCommand));
+
+clientOptions(program.command('logs'))
+  .description('print what happened to a job and what happens, until it ends')
+  .argument('<job>', 'id of the job, or its number')
+  .option('--json', 'print a JSON object a line')
+  .action(lazily(async () => (await import('./commands/logs.ts')).logsCommand));
+
+clientOptions(program.command('cancel'))
+  .description('end jobs at their next iteration ends; what is trained of them is not kept')
+  .argument('<job...>', 'ids of jobs, or their numbers')
+  .action(lazily(async () => (await import('./commands/cancel.ts')).cancelCommand));
 
 program
   .command('reproduce')
   .description("make the figures of the mLoRA paper's evaluation, our values beside the paper's")
   .argument('[figure...]', 'numbers of figures, 7 to 16; default: all')
   .option('--out <folder>', 'folder for CSV, SVG and report; default: experiments/reproduction/results, or runs/reproduce for some figures')
-  .action((names: string[], flags: ReproduceFlags) => runMain(reproduceCommand(names, flags)));
+  .action(lazily(async () => (await import('./commands/reproduce.ts')).reproduceCommand));
 
 program
   .command('merge')
@@ -140,7 +188,7 @@ program
   .argument('<adapter>', 'adapter folder, as `mlora train` or PEFT writes it')
   .requiredOption('--model <folder>', 'folder of the base model')
   .requiredOption('--out <folder>', 'folder to write, which must not exist yet')
-  .action((adapter: string, flags: MergeFlags) => runMain(mergeCommand(adapter, flags)));
+  .action(lazily(async () => (await import('./commands/merge.ts')).mergeCommand));
 
 program
   .command('generate')
@@ -153,7 +201,7 @@ program
   .option('--temperature <t>', '0 takes the likeliest token every time', numberArgument(0, false), 0)
   .option('--seed <s>', 'seed of the sampling', numberArgument(0, true), 0)
   .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
-  .action((flags: GenerateFlags) => runMain(generateCommand(flags)));
+  .action(lazily(async () => (await import('./commands/generate.ts')).generateCommand));
 
 try {
   await program.parseAsync();

@@ -12,6 +12,7 @@ import { createEventStreams } from './http/event-stream.ts';
 import { pageFiles } from './http/static-files.ts';
 import { dropRows } from './job-files.ts';
 import { createJobService } from './job-service.ts';
+import { serverPlaces } from './places.ts';
 import { createRecorder } from './recorder.ts';
 import { createJobBook, type JobBook } from './state/job-book.ts';
 import { lockFolder } from './state/folder-lock.ts';
@@ -91,16 +92,6 @@ export interface Server {
   /** Lets jobs leave at their next iteration ends, keeps their checkpoints, and ends everything. */
   readonly close: () => Promise<void>;
 }
-
-/** Where things are below a server's folder. */
-export const serverPlaces = (folder: string) => ({
-  token: join(folder, 'token'),
-  database: join(folder, 'state.db'),
-  rows: join(folder, 'rows'),
-  run: join(folder, 'run'),
-  /** Says where the server listens while it runs. */
-  address: join(folder, 'address'),
-});
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

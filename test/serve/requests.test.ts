@@ -149,22 +149,22 @@ describe('a bad request', () => {
     }
   });
 
-  it.each<readonly [string, number, string, string, string?, Record<string, string>?]>([
-    ['malformed JSON', 400, 'POST', '/v1/jobs', '{"name": '],
-    ['a body that is no object', 422, 'POST', '/v1/jobs', '[]'],
-    ['no body', 400, 'POST', '/v1/jobs', ''],
-    ['an oversized body', 413, 'POST', '/v1/jobs', `"${'x'.repeat(20_000)}"`],
+  it.each<readonly [name: string, status: number, method: string, path: string, body: string | undefined, headers: Record<string, string> | undefined]>([
+    ['malformed JSON', 400, 'POST', '/v1/jobs', '{"name": ', undefined],
+    ['a body that is no object', 422, 'POST', '/v1/jobs', '[]', undefined],
+    ['no body', 400, 'POST', '/v1/jobs', '', undefined],
+    ['an oversized body', 413, 'POST', '/v1/jobs', `"${'x'.repeat(20_000)}"`, undefined],
     ['a body that is no JSON', 415, 'POST', '/v1/jobs', 'a=1', { 'content-type': 'text/plain' }],
     ['an unusable key', 400, 'POST', '/v1/jobs', '{}', { 'idempotency-key': 'x'.repeat(300) }],
-    ['an unknown job', 404, 'GET', '/v1/jobs/999'],
-    ['a job of a long name', 404, 'GET', `/v1/jobs/${'9'.repeat(90)}`],
-    ['an unknown route', 404, 'GET', '/v1/jbos'],
-    ['an unknown query', 400, 'GET', '/v1/jobs?status=all'],
-    ['a wrong query', 400, 'GET', '/v1/jobs?limit=0'],
-    ['a wrong place in a stream', 400, 'GET', '/v1/events?after=x'],
-    ['a wrong priority', 422, 'PATCH', '/v1/jobs/1', '{"priority": 0.5}'],
-    ['an adapter that is not there yet', 409, 'GET', '/v1/jobs/1/adapter/adapter_config.json'],
-    ['another file of an adapter', 404, 'GET', '/v1/jobs/1/adapter/..%2F..%2Ftoken'],
+    ['an unknown job', 404, 'GET', '/v1/jobs/999', undefined, undefined],
+    ['a job of a long name', 404, 'GET', `/v1/jobs/${'9'.repeat(90)}`, undefined, undefined],
+    ['an unknown route', 404, 'GET', '/v1/jbos', undefined, undefined],
+    ['an unknown query', 400, 'GET', '/v1/jobs?status=all', undefined, undefined],
+    ['a wrong query', 400, 'GET', '/v1/jobs?limit=0', undefined, undefined],
+    ['a wrong place in a stream', 400, 'GET', '/v1/events?after=x', undefined, undefined],
+    ['a wrong priority', 422, 'PATCH', '/v1/jobs/1', '{"priority": 0.5}', undefined],
+    ['an adapter that is not there yet', 409, 'GET', '/v1/jobs/1/adapter/adapter_config.json', undefined, undefined],
+    ['another file of an adapter', 404, 'GET', '/v1/jobs/1/adapter/..%2F..%2Ftoken', undefined, undefined],
   ])('%s is answered with %i and a sentence', async (_name, status, method, path, body, headers) => {
     const answer = await server.ask(method, path, body, headers);
     expect(answer).toMatchObject({ status, body: { error: expect.stringMatching(/.{10}/) as unknown } });
