@@ -176,6 +176,16 @@ clientOptions(program.command('cancel'))
   .action(lazily(async () => (await import('./commands/cancel.ts')).cancelCommand));
 
 program
+  .command('import')
+  .description('make an experiment file of a configuration of the code released with the mLoRA paper')
+  .argument('<file>', 'its YAML: dispatcher, datasets, adapters, tasks')
+  .option('--model <folder>', 'base model, which that code takes on its command line', './model')
+  .option('--cluster <name>', 'cluster to train on', '2xcpu')
+  .option('--root <folder>', 'folder that the paths in the file are relative to', '.')
+  .option('--out <file>', 'experiment file to write; default: standard output')
+  .action(lazily(async () => (await import('./commands/import.ts')).importCommand));
+
+program
   .command('reproduce')
   .description("make the figures of the mLoRA paper's evaluation, our values beside the paper's")
   .argument('[figure...]', 'numbers of figures, 7 to 16; default: all')
