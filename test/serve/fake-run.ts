@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
 import type { LiveEvent, LiveJob, LiveRefusal, LiveRun, LiveRunOptions, StartLiveRun } from '../../exec/live/live-run.ts';
 import type { Outcome } from '../../core/scheduler/job.ts';
+import type { Trace } from '../../core/trace/trace.ts';
+import { emptyTrace } from '../viz/traces.ts';
 
 /** What a run would find on its disk: it outlives the runs of a test. */
 export interface FakeDisk {
@@ -21,6 +23,8 @@ export interface FakeRun {
   readonly priorities: (readonly [id: string, priority: number])[];
   /** What to say to the next jobs; null takes them. */
   refuse: (job: LiveJob) => LiveRefusal | null;
+  /** What the devices did lately. */
+  trace: Trace;
   readonly tell: (event: LiveEvent) => void;
   /** Makes iterations of a job, with losses 1/n. */
   readonly iterate: (id: string, upTo: number) => void;
@@ -59,9 +63,7 @@ export const createFakeRun = (disk: FakeDisk = emptyDisk()): FakeRun => {
       return queue.has(id);
     },
     jobs: () => [...queue].map(([id, { priority, iteration }]) => ({ id, status: 'waiting', priority, iteration, iterations: ITERATIONS, checkpoint: 0, heldBytes: null })),
-    trace: () => {
-      throw new Error('a fake run has no trace');
-    },
+    trace: () => fake.trace,
     close: () => Promise.resolve(),
   };
 
@@ -75,6 +77,7 @@ export const createFakeRun = (disk: FakeDisk = emptyDisk()): FakeRun => {
     cancelled: [],
     priorities: [],
     refuse: () => null,
+    trace: emptyTrace(),
     tell: told,
     iterate: (id, upTo) => {
       const job = queue.get(id)!;
