@@ -10,6 +10,7 @@ import { benchParity } from './parity.ts';
 import { benchPlanMemory } from './plan-memory.ts';
 import { benchPrediction } from './prediction.ts';
 import { benchScheduler } from './scheduler.ts';
+import { benchServe } from './serve.ts';
 import { benchSimulatorSpeed } from './simulator-speed.ts';
 import { benchUnequalLengths } from './unequal-lengths.ts';
 
@@ -29,6 +30,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   page: benchPage,
   scheduler: benchScheduler,
   cluster: benchCluster,
+  serve: benchServe,
 };
 
 const names = process.argv.slice(2);

@@ -1,0 +1,143 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import * as E from 'fp-ts/lib/Either.js';
+import { stringify } from 'yaml';
+import type { ServedJob } from '../../core/served-job.ts';
+import { formatTable } from '../../core/text-table.ts';
+import { readTokenizer } from '../../exec/data/tokenizer.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
+
+/*
+ * A server that trains while it is asked: windows without and with 100 requests a second take turns in one run. All rows
+ * are alike, so an iteration is always as many tokens. Client and server share the machine with the two ranks.
+ */
+
+const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const MODEL = join(PACKAGE_ROOT, 'experiments/demo/model');
+
+const PAIRS = 6;
+const WINDOW_MS = 8000;
+const PER_SECOND = 100;
+const JOBS = 4;
+const BATCH = 8;
+const ROW = { q: 'Which number is seven plus six, and which one is nine minus two?', a: 'Seven plus six is 13, nine minus two is 7.' };
+
+const describeJob = (index: number) => ({
+  name: `job-${index}`,
+  adapter: { rank: 8 },
+  batchSize: BATCH,
+  iterations: 1_000_000,
+  seed: index,
+  data: { rows: Array.from({ length: 64 }, () => ROW), prompt: '{{ q }}\n', completion: '{{ a }}' },
+});
+
+interface BenchServer {
+  readonly child: ChildProcess;
+  readonly url: URL;
+  readonly token: string;
+}
+
+const startServer = async (folder: string): Promise<BenchServer> => {
+  const file = join(folder, 'server.yaml');
+  writeFileSync(file, stringify({ name: 'bench', model: MODEL, cluster: '2xcpu' }));
+  const child = spawn(process.execPath, [CLI, 'serve', file, '--state', join(folder, 'state'), '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const line = await new Promise<string>((resolve) => child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString().trim())));
+  const url = new URL(line);
+  return { child, url, token: new URLSearchParams(url.hash.slice(1)).get('token')! };
+};
+
+const agent = new Agent({ keepAlive: true, maxSockets: 4 });
+
+/** The body of an answer, whatever it is. */
+const ask = ({ url, token }: BenchServer, method: string, path: string, body?: unknown): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const sent = request(new URL(path, url), { method, agent, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' } }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('end', () => (response.statusCode! < 300 ? resolve(text) : reject(new Error(text))));
+    });
+    sent.on('error', reject);
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+
+const iterationsOf = async (server: BenchServer): Promise<number> => {
+  const { jobs } = JSON.parse(await ask(server, 'GET', '/v1/jobs')) as { readonly jobs: readonly ServedJob[] };
+  return jobs.reduce((sum, { iteration }) => sum + iteration, 0);
+};
+
+/** Iterations a second of all jobs over a window; meanwhile `during` happens. */
+const measure = async (server: BenchServer, during: () => Promise<void>): Promise<number> => {
+  const [before, start] = [await iterationsOf(server), performance.now()];
+  await during();
+  return ((await iterationsOf(server)) - before) / ((performance.now() - start) / 1000);
+};
+
+/** Asks on time, whether or not the last answer is there: a slow answer delays no question, and counts in full. */
+const bother = async (server: BenchServer, latencies: number[]): Promise<void> => {
+  const start = performance.now();
+  const answers: Promise<void>[] = [];
+  for (let asked = 0; asked < (WINDOW_MS / 1000) * PER_SECOND; asked++) {
+    const due = start + (asked * 1000) / PER_SECOND;
+    await setTimeout(Math.max(0, due - performance.now()));
+    const path = asked % 2 === 0 ? '/v1/status' : `/v1/jobs/${1 + (asked % JOBS)}`;
+    answers.push(ask(server, 'GET', path).then(() => void latencies.push(performance.now() - due)));
+  }
+  await Promise.all(answers);
+};
+
+const tokensOfRow = async (): Promise<number> => {
+  const codec = await readTokenizer(MODEL);
+  if (E.isLeft(codec)) throw new Error('the demo model has a tokenizer');
+  const { begin, encode } = codec.right;
+  return encode(`${ROW.q}\n${ROW.a}`).length + 1 + (begin === null ? 0 : 1);
+};
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+const quantile = (values: readonly number[], share: number): number => [...values].sort((a, b) => a - b)[Math.ceil(share * values.length) - 1]!;
+
+const print = (undisturbed: readonly number[], asked: readonly number[], latencies: readonly number[], tokens: number): void => {
+  const rate = (values: readonly number[]): string => (mean(values) * tokens).toFixed(0);
+  const losses = undisturbed.map((each, pair) => 1 - asked[pair]! / each);
+  const loss = `${(100 * (1 - mean(asked) / mean(undisturbed))).toFixed(1)} % (pairs ${(100 * Math.min(...losses)).toFixed(1)} to ${(100 * Math.max(...losses)).toFixed(1)})`;
+  console.log(`${JOBS} jobs on the demo model over two ranks, ${PAIRS} windows of ${WINDOW_MS / 1000} s each, in turn`);
+  console.log(
+    formatTable([
+      ['', 'tokens/s'],
+      ['nobody asks', rate(undisturbed)],
+      [`${PER_SECOND} status requests a second`, rate(asked)],
+    ]),
+  );
+  console.log(
+    formatTable([
+      ['', 'measured', 'target'],
+      ['tokens/s lost', loss, '5 %'],
+      ['latency, median', `${quantile(latencies, 0.5).toFixed(1)} ms`, ''],
+      ['latency, p99', `${quantile(latencies, 0.99).toFixed(1)} ms`, '50 ms'],
+      ['requests', String(latencies.length), ''],
+    ]),
+  );
+};
+
+export const benchServe = async (): Promise<void> => {
+  const folder = mkdtempSync(join(tmpdir(), 'mlora-bench-'));
+  const server = await startServer(folder);
+  try {
+    for (let index = 0; index < JOBS; index++) await ask(server, 'POST', '/v1/jobs', describeJob(index));
+    while ((await iterationsOf(server)) < 20 * JOBS) await setTimeout(200);
+    const [undisturbed, asked, latencies] = [[], [], []] as [number[], number[], number[]];
+    for (let pair = 0; pair < PAIRS; pair++) {
+      undisturbed.push(await measure(server, () => setTimeout(WINDOW_MS)));
+      asked.push(await measure(server, () => bother(server, latencies)));
+    }
+    print(undisturbed, asked, latencies, BATCH * (await tokensOfRow()));
+  } finally {
+    server.child.kill('SIGKILL');
+    agent.destroy();
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
