@@ -114,17 +114,12 @@ export const createClient = ({ url, token }: ServerAddress): Client => {
     inspect: (job) => ask('GET', pathOf(job)),
     cancel: (job) => ask('POST', `${pathOf(job)}/cancel`),
     follow: (job, onEvent) => async () => {
-      let last = 0;
-      for (let isOver = false; !isOver; ) {
-        const heard = await listen(job, last, (event) => {
-          last = event.sequence;
-          isOver = event.kind === 'finished';
-          onEvent(event);
-        });
-        if (E.isLeft(heard)) return heard;
-        if (!isOver) await setTimeout(RETRY_MS);
+      const heard: Pick<ServedEvent, 'sequence' | 'kind'> = { sequence: 0, kind: 'submitted' };
+      for (;;) {
+        const answer = await listen(job, heard.sequence, (event) => onEvent(Object.assign(heard, event)));
+        if (E.isLeft(answer) || heard.kind === 'finished') return answer;
+        await setTimeout(RETRY_MS);
       }
-      return E.right(undefined);
     },
   };
 };

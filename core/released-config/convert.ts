@@ -64,7 +64,7 @@ const numberOf = (value: unknown): number | undefined => {
 const said = (values: Written): Written => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 
 const jobName = (name: unknown, index: number): string => {
-  const text = String(name ?? `task-${index}`).replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 64).replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
+  const text = (typeof name === 'string' || typeof name === 'number' ? String(name) : `task-${index}`).replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 64).replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
   return text === '' ? `task-${index}` : text;
 };
 

@@ -27,7 +27,7 @@ const lastPrint = (template: string): number => {
   let last = -1;
   for (const { 0: tag, index } of template.matchAll(/\{%-?\s*(\w+)|\{\{/g)) {
     if (tag === '{{') last = depth === 0 ? index : last;
-    else if (/\b(if|for|macro|call|filter|set)$/.test(tag)) depth += /set$/.test(tag) ? 0 : 1;
+    else if (/\b(if|for|macro|call|filter|set)$/.test(tag)) depth += tag.endsWith('set') ? 0 : 1;
     else if (/\bend(if|for|macro|call|filter)$/.test(tag)) depth -= 1;
   }
   return last;

@@ -84,7 +84,7 @@ export const startTestServer = async (options: TestOptions): Promise<TestServer>
     const type = body === undefined ? {} : { 'content-type': 'application/json' };
     const response = await fetch(server.url + path, { method, ...sent, headers: { authorization, ...type, ...headers } });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : text };
+    return { status: response.status, headers: response.headers, body: (response.headers.get('content-type') ?? '').includes('json') ? JSON.parse(text) : text };
   };
   return {
     server,

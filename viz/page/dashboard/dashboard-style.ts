@@ -12,5 +12,6 @@ export const DASHBOARD_STYLE = `
 .sign-in{display:flex;gap:8px;align-items:end;flex-wrap:wrap;margin:20px 0}
 .sign-in label{display:grid;gap:2px;font-size:13px;color:var(--muted)}
 .sign-in input{width:26em;max-width:80vw}
+.toolbar label:has([data-action=bubbles],[data-action=critical]){display:none}
 .empty{color:var(--muted);font-size:13px}
 `;

@@ -49,11 +49,11 @@ const seriesOf = ({ id }: ServedJob, { training, heldout }: ServedLosses) => ({
 
 const openDashboard = (api: Api): void => {
   main.innerHTML = MARKUP;
-  const find = <T extends HTMLElement>(selector: string): T => main.querySelector<T>(selector)!;
+  const find = (selector: string): HTMLElement => main.querySelector<HTMLElement>(selector)!;
   const status = find('.status');
   const say = (text: string): void => void (status.textContent = text);
   const chart = openTimeline(find('section[aria-labelledby=timeline]'), { gaps: 'given' });
-  const isLive = find<HTMLInputElement>('input[data-live]');
+  const isLive = main.querySelector<HTMLInputElement>('input[data-live]')!;
   const curves = find('.losses');
   let adapters: readonly string[] = [];
 
@@ -128,13 +128,14 @@ const openDashboard = (api: Api): void => {
   };
 
   const followTimeline = async (): Promise<void> => {
-    for (; main.contains(status); await sleep(TIMELINE_MS)) {
+    while (main.contains(status)) {
       if (isLive.checked && !document.hidden) await showTimeline().catch(() => undefined);
+      await sleep(TIMELINE_MS);
     }
   };
 
   const follow = async (): Promise<void> => {
-    for (; main.contains(status); await sleep(RETRY_MS)) {
+    while (main.contains(status)) {
       try {
         const known = await api.status();
         serverLine.textContent = describeServer(known);
@@ -145,6 +146,7 @@ const openDashboard = (api: Api): void => {
       } catch (error) {
         lost(error);
       }
+      await sleep(RETRY_MS);
     }
   };
   void follow();
