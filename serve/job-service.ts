@@ -177,8 +177,7 @@ export const createJobService = (options: JobServiceOptions): JobService => {
     await dropOldRows();
   };
   const restored = restore();
-  // Whoever waits for it learns of a failure; by itself it must not end the process.
-  restored.catch(() => undefined);
+  restored.catch((error: unknown) => options.onNote(`jobs cannot be taken up: ${error instanceof Error ? error.message : String(error)}`));
 
   const change = (name: string, apply: (job: ServedJob) => void): ChangeAnswer => {
     recorder.flush();

@@ -7,9 +7,9 @@ const FLUSH_MS = 50;
 /** Puts events into the book, some at a time, and says when there is news. */
 export interface Recorder {
   readonly onEvent: (event: LiveEvent) => void;
-  /** Notes a change at once: it is on the disk when this returns. */
+  /** Notes a change at once: it is on the disk when this returns. Throws where it cannot be. */
   readonly note: (change: Omit<Change, 'atMs'>) => void;
-  /** Writes what waits. */
+  /** Writes what waits; throws where that cannot be. */
   readonly flush: () => void;
   readonly onNews: (listener: () => void) => () => void;
 }
@@ -42,7 +42,15 @@ const changeOf = (event: LiveEvent): Omit<Change, 'atMs'> | null => {
 const momentOf = ({ kind }: LiveEvent, atMs: number): Change['columns'] =>
   kind === 'admitted' ? { started_ms: atMs } : kind === 'finished' ? { finished_ms: atMs } : {};
 
-export const createRecorder = (book: JobBook, now: () => number = Date.now): Recorder => {
+export interface RecorderOptions {
+  readonly book: JobBook;
+  /** Called once the end of a job is on the disk. */
+  readonly onEnded: (job: string) => void;
+  /** Events cannot be written, e.g. because the disk is full; they wait for the next attempt. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export const createRecorder = ({ book, onEnded, onFailure }: RecorderOptions): Recorder => {
   const listeners = new Set<() => void>();
   let waiting: Change[] = [];
   let timer: NodeJS.Timeout | null = null;
@@ -51,22 +59,32 @@ export const createRecorder = (book: JobBook, now: () => number = Date.now): Rec
     if (timer !== null) clearTimeout(timer);
     timer = null;
     if (waiting.length === 0) return;
+    const isNews = book.note(waiting);
     const changes = waiting;
     waiting = [];
-    if (book.note(changes)) for (const listener of listeners) listener();
+    if (isNews) for (const listener of listeners) listener();
+    for (const { job, kind } of changes) if (kind === 'finished') onEnded(job);
+  };
+
+  const flushOrTell = (): void => {
+    try {
+      flush();
+    } catch (error) {
+      onFailure(error);
+    }
   };
 
   return {
     onEvent: (event) => {
       const change = changeOf(event);
       if (change === null) return;
-      const atMs = now();
+      const atMs = Date.now();
       waiting.push({ ...change, atMs, columns: { ...change.columns, ...momentOf(event, atMs) } });
-      if (event.kind === 'finished') flush();
-      else timer ??= setTimeout(flush, FLUSH_MS);
+      if (event.kind === 'finished') flushOrTell();
+      else timer ??= setTimeout(flushOrTell, FLUSH_MS);
     },
     note: (change) => {
-      waiting.push({ ...change, atMs: now() });
+      waiting.push({ ...change, atMs: Date.now() });
       flush();
     },
     flush,

@@ -153,7 +153,11 @@ const openServer = async (options: ServerOptions, places: ReturnType<typeof serv
   let ready = false;
   let fail: (reason: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => (fail = resolve));
-  const recorder = createRecorder(book);
+  const recorder = createRecorder({
+    book,
+    onEnded: (job) => void dropRows(join(places.rows, String(Number.parseInt(job, 10)))),
+    onFailure: (error) => fail(`the state in ${options.folder} cannot be written: ${messageOf(error)}`),
+  });
   const onEvent = (event: LiveEvent): void => {
     recorder.onEvent(event);
     if (event.kind === 'ready') ready = true;
@@ -161,7 +165,6 @@ const openServer = async (options: ServerOptions, places: ReturnType<typeof serv
       ready = false;
       onNote(formatExecError(event.error));
     } else if (event.kind === 'ended') fail(formatExecError(event.error));
-    else if (event.kind === 'finished') void dropRows(join(places.rows, String(Number.parseInt(event.job, 10))));
   };
 
   let begin: () => void = () => undefined;

@@ -19,6 +19,9 @@ export interface AppOptions extends RouteSources {
   readonly onNote: (text: string) => void;
 }
 
+/** For a body to come in. */
+const REQUEST_TIMEOUT_MS = 120_000;
+
 const INFO = {
   title: 'mlora',
   description: 'Trains LoRA adapters on one frozen base model, one job an adapter. Every request below /v1 needs the header `Authorization: Bearer TOKEN`.',
@@ -59,7 +62,7 @@ const addPages = (app: FastifyInstance, pages: AppOptions['pages']): void => {
 /** The server's HTTP side; it does not listen yet. */
 export const createApp = async (options: AppOptions): Promise<FastifyInstance> => {
   const isAllowed = createTokenCheck(options.token);
-  const app = fastify({ bodyLimit: options.mostBodyBytes, forceCloseConnections: true, routerOptions: { maxParamLength: 100 } });
+  const app = fastify({ bodyLimit: options.mostBodyBytes, forceCloseConnections: true, exposeHeadRoutes: false, requestTimeout: REQUEST_TIMEOUT_MS, routerOptions: { maxParamLength: 100 } });
   app.removeContentTypeParser('text/plain');
   // Schemas are for the document; bodies are judged by the reader of experiment files.
   app.setValidatorCompiler(() => () => true);
