@@ -24,7 +24,7 @@ export interface RoundTime {
 /** The time of a round with these microbatches, stepping these adapters. */
 export const roundTime = (pipeline: PipelineTimes, shapes: readonly MicrobatchShape[], adapters: readonly number[]): RoundTime => {
   const { cost, deviceOfStage, transferNs } = pipeline;
-  const costOf = memoizeShapeCosts(cost, deviceOfStage.length, () => shapes);
+  const costOf = memoizeShapeCosts(cost, deviceOfStage.length, (shape) => shapes[shape]!);
   const costs = shapes.map((_, index) => costOf(index));
   const stepNs = deviceOfStage.map((_, stage) => adapters.reduce((sum, adapter) => sum + opNs(cost.step(stage, adapter)), 0));
   const passNs = (each: ShapeCost, stage: number): number => each.forwardNs[stage]! + each.backwardNs[stage]!;
