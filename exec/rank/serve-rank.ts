@@ -1,5 +1,4 @@
 import * as E from 'fp-ts/lib/Either.js';
-import { assertNever } from '../../core/never.ts';
 import { ExecFailure, type ExecError } from '../exec-error.ts';
 import type { Transport } from '../transport/transport.ts';
 import { createClockSync, type ClockSync } from './clock-sync.ts';
@@ -119,12 +118,6 @@ export const serveRank = async (port: ControlPort, host: RankHost): Promise<void
       case 'run':
         work.add(() => runOrder(sessionOf(opened), message.order, send));
         break;
-      case 'live':
-      case 'adapter':
-      case 'extend':
-      case 'finish':
-        growProgram(opened, message, work, send);
-        break;
       case 'pong':
         clock.answer(message.theirsNs);
         break;
@@ -137,7 +130,7 @@ export const serveRank = async (port: ControlPort, host: RankHost): Promise<void
       case 'stop':
         return shutDown(opened, clock, work);
       default:
-        return assertNever(message);
+        growProgram(opened, message, work, send);
     }
   }
 };
