@@ -28,6 +28,8 @@ export interface PlanPieces extends PlanTarget {
   readonly take: () => PlanPiece;
   /** Forwards and backwards written for a device so far, taken or not. */
   readonly passes: (device: number) => number;
+  /** Number of the next microbatch. */
+  readonly nextMicrobatch: () => number;
   /** Forgets the microbatches before this one. */
   readonly forget: (before: number) => void;
 }
@@ -38,13 +40,13 @@ const TRANSFER = {
   [KIND.backward]: { send: KIND.sendBackward, receive: KIND.receiveBackward, step: -1 },
 } as const;
 
-/** For one pipeline with these stages. */
-export const createPlanPieces = (deviceCount: number, stages: readonly StagePlacement[]): PlanPieces => {
+/** For one pipeline with these stages; microbatches are numbered from `firstMicrobatch` on. */
+export const createPlanPieces = (deviceCount: number, stages: readonly StagePlacement[], firstMicrobatch = 0): PlanPieces => {
   const fresh = (): ReturnType<typeof createProgramBuilder>[] => Array.from({ length: deviceCount }, () => createProgramBuilder());
   let builders = fresh();
   const passes = new Array<number>(deviceCount).fill(0);
   let numbered: PieceMicrobatch[] = [];
-  let count = 0;
+  let count = firstMicrobatch;
   const shapes = new Map<number, MicrobatchShape>();
 
   const push = (device: number, kind: number, stage: number, operand: number, iteration: number): void => {
@@ -76,6 +78,7 @@ export const createPlanPieces = (deviceCount: number, stages: readonly StagePlac
       return piece;
     },
     passes: (device) => passes[device]!,
+    nextMicrobatch: () => count,
     forget: (before) => {
       for (const number of shapes.keys()) {
         if (number >= before) return;

@@ -136,7 +136,7 @@ export interface LiveJobState {
   readonly heldBytes: readonly number[] | null;
 }
 
-/** What happens; `iteration` counts iterations made. All of it of one job is in order. */
+/** What happens; `iteration` counts iterations made. All of one job but `checkpointed` is in order. */
 export type LiveEvent =
   /** The ranks are up with the base model: at the start, and again after each loss. */
   | { readonly kind: 'ready'; readonly backend: BackendName; readonly processIds: readonly number[] }
@@ -144,13 +144,13 @@ export type LiveEvent =
   | { readonly kind: 'queued'; readonly job: string; readonly iteration: number; readonly iterations: number }
   | { readonly kind: 'admitted'; readonly job: string }
   | { readonly kind: 'resumed'; readonly job: string; readonly iteration: number }
-  /** Off the ranks, its state durable; it waits for a place again, or `paused`: for its sweep. */
+  /** Off the ranks; `checkpointed` tells when that state is on disk. It waits for a place again, or `paused`: for its sweep. */
   | { readonly kind: 'preempted'; readonly job: string; readonly iteration: number; readonly paused: boolean }
   /** Mean training loss of the iteration that was made last, in nats per target token. */
   | { readonly kind: 'iteration'; readonly job: string; readonly iteration: number; readonly loss: number }
   /** Mean held-out loss of the weights after `iteration` iterations. */
   | { readonly kind: 'evaluated'; readonly job: string; readonly iteration: number; readonly loss: number }
-  /** The state after `iteration` iterations is on disk. */
+  /** The state after `iteration` iterations is on disk, at some time after they were made. Where the disk is slow, some are left out. */
   | { readonly kind: 'checkpointed'; readonly job: string; readonly iteration: number }
   /** Told once in the life of this process, with the last event of the job; its outcome is on disk. */
   | LiveFinish
