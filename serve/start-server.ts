@@ -5,7 +5,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js';
 import type { ServerStatus } from '../core/served-job.ts';
 import { writeFileAtomically } from '../exec/checkpoint/write-files.ts';
-import { formatExecError } from '../exec/exec-error.ts';
+import { formatExecError, type ExecError } from '../exec/exec-error.ts';
 import type { LiveEvent, LiveRun, LiveRunOptions, StartLiveRun } from '../exec/live/live-run.ts';
 import { createApp } from './http/app.ts';
 import { createEventStreams } from './http/event-stream.ts';
@@ -95,6 +95,20 @@ export interface Server {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** A lost rank in a clause; what a run on its own would advise is not needed here. */
+const lossOf = (error: ExecError): string => {
+  switch (error.kind) {
+    case 'rankDied':
+      return `rank ${error.rank} died: ${error.cause}`;
+    case 'rankFailed':
+      return `rank ${error.rank} failed: ${error.reason}`;
+    case 'connectionLost':
+      return `rank ${error.rank} has lost its connection`;
+    default:
+      return formatExecError(error);
+  }
+};
+
 const IDENTITY = 'experiment';
 
 const identityOf = ({ live }: ServerOptions): string =>
@@ -163,7 +177,7 @@ const openServer = async (options: ServerOptions, places: ReturnType<typeof serv
     if (event.kind === 'ready') ready = true;
     else if (event.kind === 'rankLost') {
       ready = false;
-      onNote(formatExecError(event.error));
+      onNote(`${lossOf(event.error)}; its jobs go on from their checkpoints when the ranks are up again`);
     } else if (event.kind === 'ended') fail(formatExecError(event.error));
   };
 

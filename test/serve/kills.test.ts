@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ServedEvent, ServedJob } from '../../core/served-job.ts';
+import type { ServedEvent, ServedJob, ServerStatus } from '../../core/served-job.ts';
 import { MAIN, REPOSITORY } from '../cli/run-cli.ts';
 
 const KILLS = 50;
-/** Longest life of a server, or of a rank, before it is killed; some are killed before they listen. */
-const LONGEST_MS = 2200;
+/** Every third server is killed in the first moments of its life, the others while they train. */
+const STARTING_MS = 1200;
+const TRAINING_MS = 900;
 const PORT_LINE = /^(http:\S+)\/#token=(\S+)$/m;
 const FILES = ['adapter_config.json', 'adapter_model.safetensors'] as const;
 
@@ -45,7 +46,10 @@ let experiment = '';
 const living = new Set<ChildProcess>();
 
 const startServer = (state: string): Served => {
-  const child = spawn(process.execPath, [MAIN, 'serve', experiment, '--state', join(folder, state), '--port', '0', '--data', REPOSITORY], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [MAIN, 'serve', experiment, '--state', join(folder, state), '--port', '0', '--data', REPOSITORY], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, TMPDIR: folder },
+  });
   living.add(child);
   const ended = once(child, 'exit').then(() => living.delete(child));
   let text = '';
@@ -75,6 +79,10 @@ const jobsOf = async (served: Served): Promise<readonly ServedJob[]> =>
 
 const adapterOf = async (served: Served, id: string): Promise<readonly Buffer[]> =>
   Promise.all(FILES.map(async (file) => Buffer.from(await (await ask(served, 'GET', `/v1/jobs/${id}/adapter/${file}`)).arrayBuffer())));
+
+const untilReady = async (served: Served): Promise<void> => {
+  while (!((await (await ask(served, 'GET', '/v1/status')).json()) as ServerStatus).ready) await setTimeout(50);
+};
 
 const untilAllEnded = async (served: Served): Promise<readonly ServedJob[]> => {
   for (;;) {
@@ -142,13 +150,16 @@ describe('a server whose processes are killed', () => {
     let working = work(served).catch(() => undefined);
     const hits = { server: 0, rank: 0 };
     for (let kill = 0; kill < KILLS; kill++) {
-      await setTimeout(random() * LONGEST_MS);
+      if (kill % 3 === 0) await setTimeout(random() * STARTING_MS);
+      else {
+        await untilReady(served);
+        await setTimeout(random() * TRAINING_MS);
+      }
       const ranks = await ranksOf(served.child);
-      if (kill % 3 === 2 && ranks.length > 0) {
+      if (kill % 3 === 1 && ranks.length > 0) {
         process.kill(ranks[Math.floor(random() * ranks.length)]!, 'SIGKILL');
         hits.rank += 1;
-      }
-      if (kill % 3 !== 2 || ranks.length === 0 || served.child.exitCode !== null) {
+      } else {
         served.child.kill('SIGKILL');
         hits.server += 1;
         await served.ended;
@@ -167,6 +178,8 @@ describe('a server whose processes are killed', () => {
     // Every request is one job, and nothing is there that nobody asked for.
     expect([...client.confirmed.values()].sort()).toEqual(jobs.map(({ id }) => id).sort());
     expect(new Set(jobs.map(({ state }) => state))).toEqual(new Set(['completed']));
+    const resumed = (await eventsOf(served, '/v1/events')).filter(({ kind }) => kind === 'resumed').length;
+    expect(resumed).toBeGreaterThan(KILLS / 10);
     for (const { id, number, iterations } of jobs) {
       const kind = Number(id.at(-1));
       expect([number, ...(await adapterOf(served, id)).map((bytes, file) => bytes.equals(undisturbed[kind]![file]!))]).toEqual([number, true, true]);
