@@ -66,6 +66,17 @@ program
   .action(lazily(async () => (await import('./commands/train.ts')).trainCommand));
 
 program
+  .command('live')
+  .description('run the jobs of an experiment as they arrive, by priority, on ranks that stay up')
+  .argument('<experiment>', 'experiment file (YAML) with a model folder, data files, and arrival and priority of its jobs')
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .addOption(new Option('--policy <name>', 'which job runs first').choices(POLICY_NAMES).default('priority'))
+  .option('--slots <n>', 'most jobs at once', numberArgument(1, true), 4)
+  .option('--out <folder>', 'folder for adapters, checkpoints and traces; jobs that it holds already go on', 'runs/live')
+  .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
+  .action(lazily(async () => (await import('./commands/live.ts')).liveCommand));
+
+program
   .command('calibrate')
   .description('measure short runs of an experiment on this machine and fit a device profile')
   .argument('<experiment>', 'experiment file (YAML) with a model folder and data files')

@@ -7,8 +7,8 @@ import { heldoutParts, trainingSource, type TrainJob } from '../run/train-job.ts
 import { turnsOf } from '../../core/experiment/build-workload.ts';
 import type { LiveJob } from './live-run.ts';
 
-/** Iterations whose rows are looked at for the largest mini-batch; beyond that they are taken evenly. */
-const MOST_SAMPLES = 10_000;
+/** Iterations whose rows are looked at for the largest mini-batch: the first ones, as the order of a late epoch takes long to draw. */
+const MOST_SAMPLES = 1000;
 
 /** A job as the planner sees it. */
 export const workloadOfJob = (id: string, trainJob: TrainJob, firstIteration: number): AdapterWorkload => {
@@ -28,10 +28,9 @@ export const minibatchOf = ({ microbatches, part }: AdapterWorkload, iteration: 
 export const jobSizeOf = ({ tokens, squaredTokens }: PartSize): JobSize => ({ rows: tokens ** 2 / squaredTokens, length: squaredTokens / tokens });
 
 const largestMinibatch = (workload: AdapterWorkload): PartSize => {
-  const step = Math.max(1, workload.iterations / MOST_SAMPLES);
   let largest = minibatchOf(workload, 0);
-  for (let iteration = step; iteration < workload.iterations; iteration += step) {
-    const minibatch = minibatchOf(workload, Math.floor(iteration));
+  for (let iteration = 1; iteration < Math.min(MOST_SAMPLES, workload.iterations); iteration++) {
+    const minibatch = minibatchOf(workload, iteration);
     if (minibatch.tokens > largest.tokens) largest = minibatch;
   }
   return largest;

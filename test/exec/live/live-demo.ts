@@ -1,7 +1,10 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
+import { afterAll } from 'vitest';
+import type { FileData, Job } from '../../../core/job.ts';
 import { preemptivePriority } from '../../../core/scheduler/policy.ts';
 import { readPeftFolder } from '../../../exec/adapter/peft-folder.ts';
 import { formatExecError } from '../../../exec/exec-error.ts';
@@ -19,15 +22,27 @@ export interface LiveDemo {
   readonly events: readonly LiveEvent[];
   /** The first event of that kind, and of that job and iteration where they are given, told already or as soon as it is. */
   readonly until: <K extends LiveEvent['kind']>(kind: K, wanted?: Partial<Extract<LiveEvent, { kind: K }>>) => Promise<Extract<LiveEvent, { kind: K }>>;
+  /** Settles when a condition holds after some event, or holds already. */
+  readonly when: (holds: () => boolean) => Promise<void>;
   readonly submit: (...jobs: readonly LiveJob[]) => Promise<void>;
 }
 
-export const liveJob = (id: string, name: Parameters<typeof demoJob>[0], changes: Parameters<typeof demoJob>[1] = {}, others: Partial<LiveJob> = {}): LiveJob => ({
-  id,
-  user: 'somebody',
-  job: demoJob(name, { seed: 1, ...changes }),
-  ...others,
-});
+const DATA = mkdtempSync(join(tmpdir(), 'mlora-test-'));
+afterAll(() => rmSync(DATA, { recursive: true, force: true }));
+
+/** The first rows of a file, which show as much as all of them and are read sooner. */
+const firstRows = (file: string, rows: number): string => {
+  const path = join(DATA, basename(file));
+  writeFileSync(path, readFileSync(file, 'utf8').split('\n').slice(0, rows).join('\n'));
+  return path;
+};
+
+/** A job on a few rows of the shipped data. */
+export const liveJob = (id: string, name: Parameters<typeof demoJob>[0], changes: Partial<Job> = {}, others: Partial<LiveJob> = {}): LiveJob => {
+  const job = demoJob(name, { seed: 1, ...changes });
+  const data = job.data as FileData;
+  return { id, user: 'somebody', job: { ...job, data: { ...data, train: firstRows(data.train, 24), heldout: firstRows(data.heldout!, 6) } }, ...others };
+};
 
 export const iterations = (count: number) => ({ duration: { kind: 'iterations', iterations: count } }) as const;
 
@@ -79,6 +94,16 @@ export const startDemo = async (options: LiveRunOptions): Promise<LiveDemo> => {
         waiters.add(waiter);
         for (const event of events) waiter(event);
       }),
+    when: (holds) =>
+      new Promise((resolve) => {
+        const waiter: Waiter = () => {
+          if (!holds()) return;
+          waiters.delete(waiter);
+          resolve();
+        };
+        waiters.add(waiter);
+        waiter(events.at(-1)!);
+      }),
     submit: async (...jobs) => {
       for (const job of jobs) {
         const submitted = await run.submit(job)();
@@ -114,7 +139,7 @@ export const adapterAlone = (job: LiveJob): Promise<readonly NamedArray[]> => {
   const known = alone.get(key);
   if (known !== undefined) return known;
   const train = () => withFolder(async (folder) => {
-    const demo = await startDemo(liveOptions(folder));
+    const demo = await startDemo(liveOptions(folder, 1));
     await demo.submit(job);
     const adapter = await adapterOf(await demo.until('finished', { job: job.id }));
     await demo.run.close();
