@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { hasEnded, type ServedJob, type ServedLosses, type ServerStatus } from '../../../core/served-job.ts';
 import { readChromeTrace } from '../../../core/trace/read-chrome-trace.ts';
+import { traceWindow } from '../../../core/trace/trace-window.ts';
 import { lossSvg } from '../../loss/loss-svg.ts';
 import { REPORT_STYLE } from '../../report-style.ts';
 import { PAGE_THEME } from '../../theme.ts';
@@ -10,7 +11,6 @@ import { saveBlob } from '../save-text.ts';
 import { ApiError, createApi, type Api } from './api.ts';
 import { DASHBOARD_STYLE } from './dashboard-style.ts';
 import { createJobTable, type JobActions } from './job-table.ts';
-import { fromItsStart } from './live-trace.ts';
 import { askForToken, dropToken, keepToken, readToken } from './token.ts';
 
 const REFRESH_MS = 500;
@@ -124,7 +124,9 @@ const openDashboard = (api: Api): void => {
     const trace = readChromeTrace(await api.timeline());
     if (E.isLeft(trace) || trace.right.spans.length === 0) return;
     adapters = trace.right.plan.adapters;
-    chart.show([{ label: 'Measured', subtitle: '', trace: fromItsStart(trace.right) }]);
+    // The end of a run that may have begun a month ago.
+    const firstNs = trace.right.spans.startNs.reduce((least, startNs) => Math.min(least, startNs), Infinity);
+    chart.show([{ label: 'Measured', subtitle: '', trace: traceWindow(trace.right, firstNs, Infinity) }]);
   };
 
   const followTimeline = async (): Promise<void> => {
