@@ -15,7 +15,7 @@ export interface ServerFlags {
   readonly server?: string;
 }
 
-export const ADDRESS_VARIABLE = 'MLORA_SERVER';
+const ADDRESS_VARIABLE = 'MLORA_SERVER';
 
 const readHere = async (path: string): Promise<string | undefined> => (await readFile(path, 'utf8').catch(() => undefined))?.trim();
 

@@ -10,7 +10,7 @@ export interface LogsFlags extends ServerFlags {
 }
 
 /** An event in a line, e.g. `2026-01-01T00:00:00.000Z iteration 3 loss 1.2345`. */
-export const lineOf = ({ at, kind, iteration, loss, detail }: ServedEvent): string => {
+const lineOf = ({ at, kind, iteration, loss, detail }: ServedEvent): string => {
   const parts = [at, kind, iteration ?? '', loss === null ? '' : `loss ${loss.toFixed(4)}`, detail ?? ''];
   return parts.filter((part) => part !== '').join(' ');
 };

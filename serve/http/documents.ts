@@ -125,7 +125,7 @@ const points: Schema = list({ type: 'array', items: number, minItems: 2, maxItem
 
 export const LOSSES = closed({ training: points, heldout: points }, ['training', 'heldout']);
 
-export const EVENT = closed(
+const EVENT = closed(
   {
     sequence: whole1,
     at: moment,
@@ -137,6 +137,9 @@ export const EVENT = closed(
   },
   ['sequence', 'at', 'job', 'kind', 'iteration', 'loss', 'detail'],
 );
+
+/** Each `data` line of the stream is an event. */
+export const EVENT_STREAM = { description: 'Server-Sent Events; each data line is an event', content: { 'text/event-stream': { schema: EVENT } } } as const;
 
 export const STATUS = closed(
   {

@@ -9,7 +9,7 @@ import { hasEnded, type ServedJob, type ServerStatus } from '../../core/served-j
 import type { ChangeAnswer, JobService, SubmitAnswer } from '../job-service.ts';
 import type { JobBook } from '../state/job-book.ts';
 import { sendProblems, sendUnknownJob } from './answers.ts';
-import { FAULTS, JOB, JOBS, KEYED, LISTING, LOSSES, NAMED_FILE, NAMED_JOB, PRIORITY, PROBLEMS, SINCE, STATUS, SUBMISSION, THINNED } from './documents.ts';
+import { EVENT_STREAM, FAULTS, JOB, JOBS, KEYED, LISTING, LOSSES, NAMED_FILE, NAMED_JOB, PRIORITY, PROBLEMS, SINCE, STATUS, SUBMISSION, THINNED } from './documents.ts';
 import type { EventStreams } from './event-stream.ts';
 import { readKey, readListing, readPriority, readSince, readThinned } from './query.ts';
 
@@ -137,7 +137,7 @@ export const addRoutes = (app: FastifyInstance, sources: RouteSources): void => 
     const isOpen = streams.open(reply, { job: job?.number ?? null, after: from.right.after, isOver });
     return isOpen ? reply : sendProblems(reply, 503, 'too many streams are open');
   };
-  const streamed = { querystring: SINCE, ...answers(200, { type: 'string', description: 'text/event-stream; each data line is an event' }, 400, 503) };
+  const streamed = { querystring: SINCE, ...answers(200, EVENT_STREAM, 400, 503) };
 
   app.get('/events', { schema: { summary: 'Events of all jobs as a stream', tags: ['events'], ...streamed } }, (request, reply) => stream(request, reply, null));
 

@@ -188,6 +188,21 @@ describe('limits', () => {
   });
 });
 
+describe('the OpenAPI document', () => {
+  it('describes the answers as they are', async () => {
+    const { number } = await server.submit();
+    const { paths } = (await server.ask('GET', '/openapi.json')).body as {
+      paths: Record<string, Record<string, { responses: Record<string, { content: Record<string, { schema: { required: string[] } }> }> }>>;
+    };
+    const described = (path: string, type = 'application/json'): string[] => paths[path]!.get!.responses['200']!.content[type]!.schema.required;
+    const [event] = await server.listen('/v1/events', (events) => events.length > 0);
+    expect(Object.keys(event!)).toEqual(described('/v1/events', 'text/event-stream'));
+    for (const [path, asked] of [['/v1/status', '/v1/status'], ['/v1/jobs', '/v1/jobs'], ['/v1/jobs/{job}', `/v1/jobs/${number}`], ['/v1/jobs/{job}/losses', `/v1/jobs/${number}/losses`]] as const) {
+      expect(Object.keys((await server.ask('GET', asked)).body as object)).toEqual(described(path));
+    }
+  });
+});
+
 describe('the server itself', () => {
   it('has a token for its user only, in a folder for its user only', async () => {
     expect((await stat(join(folder, 'state', 'token'))).mode & 0o777).toBe(0o600);
