@@ -5,7 +5,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js';
 import { resolveSetup } from '../core/experiment/read.ts';
 import { parseYaml } from '../core/experiment/yaml-text.ts';
 import { isRecord } from '../core/structure.ts';
-import { contextOf, readText, withAbsolutePaths } from '../exec/run/open-experiment.ts';
+import { contextOf, fetchModel, readText, withAbsolutePaths } from '../exec/run/open-experiment.ts';
 import type { FileProblems } from '../exec/exec-error.ts';
 import type { ServerSetup } from './submission.ts';
 
@@ -14,10 +14,11 @@ export interface OpenSetup extends ServerSetup {
   readonly jobsInFile: number;
 }
 
-/** Reads the experiment file of a server; its model has to be here. Left: everything wrong with it. */
+/** Reads the experiment file of a server; a hub's model is downloaded if it is not here yet. Left: everything wrong with it. */
 export const openSetup = (path: string): TE.TaskEither<readonly FileProblems[], OpenSetup> =>
   pipe(
     readText(path),
+    TE.chainFirst((text) => fetchModel(path, text)),
     TE.chainEitherK((text) =>
       pipe(
         parseYaml(text),

@@ -12,3 +12,5 @@ export const serverPlaces = (folder: string) => ({
   /** Says where the server listens while it runs. */
   address: join(folder, 'address'),
 });
+
+export type Places = ReturnType<typeof serverPlaces>;

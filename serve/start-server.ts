@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
 import * as E from 'fp-ts/lib/Either.js';
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js';
 import type { ServerStatus } from '../core/served-job.ts';
@@ -12,11 +13,11 @@ import { createEventStreams } from './http/event-stream.ts';
 import { pageFiles } from './http/static-files.ts';
 import { dropRows } from './job-files.ts';
 import { createJobService } from './job-service.ts';
-import { serverPlaces } from './places.ts';
-import { createRecorder } from './recorder.ts';
+import { serverPlaces, type Places } from './places.ts';
+import { createRecorder, type Recorder } from './recorder.ts';
 import { createJobBook, type JobBook } from './state/job-book.ts';
-import { lockFolder } from './state/folder-lock.ts';
-import { openDatabase } from './state/open-database.ts';
+import { lockFolder, type FolderLock } from './state/folder-lock.ts';
+import { openDatabase, type ServerDatabase } from './state/open-database.ts';
 import type { ServerSetup } from './submission.ts';
 import { openToken } from './token.ts';
 
@@ -43,6 +44,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
 
 export interface ServerOptions {
   readonly setup: ServerSetup;
+  /** Text that two base models share only if they are the same. */
+  readonly baseIdentity: string;
   /** What the run needs beside its folder and its listener. */
   readonly live: Omit<LiveRunOptions, 'folder' | 'onEvent'>;
   readonly startRun: StartLiveRun;
@@ -111,8 +114,8 @@ const lossOf = (error: ExecError): string => {
 
 const IDENTITY = 'experiment';
 
-const identityOf = ({ live }: ServerOptions): string =>
-  `${live.model.name}, ${live.model.layerCount} layers of ${live.model.hiddenSize}, ${live.microbatches} microbatches`;
+const identityOf = ({ live, baseIdentity }: ServerOptions): string =>
+  `${live.model.name} (${baseIdentity.slice(0, 12)}), ${live.microbatches} microbatches`;
 
 /** Unfinished jobs can only go on in the experiment they began in. */
 const checkIdentity = (book: JobBook, options: ServerOptions): ServerError | null => {
@@ -134,121 +137,171 @@ const orThrow = (result: E.Either<string, LiveRun>): LiveRun => {
   return result.right;
 };
 
-/** Starts a server on its folder: it listens first, so that what was known before can be asked for while the ranks come up. */
-export const startServer =
-  (options: ServerOptions): TaskEither<ServerError, Server> =>
-  async () => {
-    const places = serverPlaces(options.folder);
-    await mkdir(options.folder, { recursive: true, mode: 0o700 });
-    const lock = lockFolder(options.folder);
-    if (lock === null) return E.left({ kind: 'folderInUse', folder: options.folder });
-    try {
-      const server = await openServer(options, places);
-      if (E.isLeft(server)) lock.release();
-      return E.map((open: Server): Server => ({ ...open, close: () => open.close().finally(lock.release) }))(server);
-    } catch (error) {
-      lock.release();
-      return E.left({ kind: 'cannotStart', reason: messageOf(error) });
-    }
-  };
+interface OpenBook {
+  readonly database: ServerDatabase;
+  readonly book: JobBook;
+}
 
-const openServer = async (options: ServerOptions, places: ReturnType<typeof serverPlaces>): Promise<E.Either<ServerError, Server>> => {
-  const { limits, live, onNote } = options;
-  const token = options.token ?? (await openToken(places.token));
-  const database = openDatabase(places.database);
+const openBook = (options: ServerOptions, path: string): E.Either<ServerError, OpenBook> => {
+  const database = openDatabase(path);
   const book = createJobBook(database);
   const foreign = checkIdentity(book, options);
-  if (foreign !== null) {
-    database.close();
-    return E.left(foreign);
-  }
+  if (foreign === null) return E.right({ database, book });
+  database.close();
+  return E.left(foreign);
+};
 
-  let run: LiveRun | null = null;
-  let ready = false;
+/** What the server hears of its run. */
+interface RunListener {
+  readonly recorder: Recorder;
+  readonly onEvent: (event: LiveEvent) => void;
+  readonly isReady: () => boolean;
+  readonly fail: (reason: string) => void;
+  readonly failed: Promise<string>;
+}
+
+const listenToRun = ({ folder, onNote }: ServerOptions, { rows }: Places, book: JobBook): RunListener => {
+  let isReady = false;
   let fail: (reason: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => (fail = resolve));
   const recorder = createRecorder({
     book,
-    onEnded: (job) => void dropRows(join(places.rows, String(Number.parseInt(job, 10)))),
-    onFailure: (error) => fail(`the state in ${options.folder} cannot be written: ${messageOf(error)}`),
+    onEnded: (job) => void dropRows(join(rows, String(Number.parseInt(job, 10)))),
+    onFailure: (error) => fail(`the state in ${folder} cannot be written: ${messageOf(error)}`),
   });
   const onEvent = (event: LiveEvent): void => {
     recorder.onEvent(event);
-    if (event.kind === 'ready') ready = true;
+    if (event.kind === 'ready') isReady = true;
     else if (event.kind === 'rankLost') {
-      ready = false;
+      isReady = false;
       onNote(`${lossOf(event.error)}; its jobs go on from their checkpoints when the ranks are up again`);
     } else if (event.kind === 'ended') fail(formatExecError(event.error));
   };
+  return { recorder, onEvent, isReady: () => isReady, fail, failed };
+};
 
+const listen = async (app: FastifyInstance, { host, port }: ServerOptions): Promise<E.Either<ServerError, string>> => {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    return E.left({ kind: 'cannotListen', host, port, reason: messageOf(error) });
+  }
+  const own = app.server.address() as AddressInfo;
+  return E.right(`http://${own.family === 'IPv6' ? `[${own.address}]` : own.address}:${own.port}`);
+};
+
+/** Starts a server on its folder: it listens first, so that what was known before can be asked for while the ranks come up. */
+export const startServer =
+  (options: ServerOptions): TaskEither<ServerError, Server> =>
+  async () => {
+    let lock: FolderLock | null = null;
+    try {
+      await mkdir(options.folder, { recursive: true, mode: 0o700 });
+      lock = lockFolder(options.folder);
+      if (lock === null) return E.left({ kind: 'folderInUse', folder: options.folder });
+      const { release } = lock;
+      const server = await openServer(options, serverPlaces(options.folder));
+      if (E.isLeft(server)) release();
+      return E.map((open: Server): Server => ({ ...open, close: () => open.close().finally(release) }))(server);
+    } catch (error) {
+      lock?.release();
+      return E.left({ kind: 'cannotStart', reason: `${options.folder}: ${messageOf(error)}` });
+    }
+  };
+
+const openServer = async (options: ServerOptions, places: Places): Promise<E.Either<ServerError, Server>> => {
+  const token = options.token ?? (await openToken(places.token));
+  const opened = openBook(options, places.database);
+  if (E.isLeft(opened)) return opened;
+  const { database, book } = opened.right;
+  const listener = listenToRun(options, places, book);
   let begin: () => void = () => undefined;
-  const begun = new Promise<void>((resolve) => (begin = resolve));
-  const starting = begun.then(() => startRun(options, places.run, onEvent));
+  const starting = new Promise<void>((resolve) => (begin = resolve)).then(() => startRun(options, places.run, listener.onEvent));
+  const serving = await openApp(options, places, { token, book, listener, starting });
+  const url = await listen(serving.app, options);
+  if (E.isLeft(url)) {
+    await serving.app.close();
+    database.close();
+    return url;
+  }
+  await writeFileAtomically(places.address, [new TextEncoder().encode(`${url.right}\n`)]);
+  begin();
+  return E.right({
+    url: url.right,
+    token,
+    failed: listener.failed,
+    close: async () => {
+      await serving.close();
+      const started = await starting;
+      if (E.isRight(started)) await started.right.close();
+      listener.recorder.flush();
+      await rm(places.address, { force: true });
+      database.close();
+    },
+  });
+};
+
+interface Parts {
+  readonly token: string;
+  readonly book: JobBook;
+  readonly listener: RunListener;
+  /** The run, once it is up. */
+  readonly starting: Promise<E.Either<string, LiveRun>>;
+}
+
+const openApp = async (options: ServerOptions, places: Places, { token, book, listener, starting }: Parts) => {
+  const { limits, onNote, version } = options;
+  let run: LiveRun | null = null;
+  void starting.then((result) => {
+    if (E.isRight(result)) run = result.right;
+    else listener.fail(result.left);
+  });
   const service = createJobService({
     setup: options.setup,
     book,
-    recorder,
+    recorder: listener.recorder,
     run: starting.then(orThrow),
     rowsFolder: places.rows,
     files: { dataFolder: options.dataFolder, mostBytes: limits.mostFileBytes },
     mostJobs: limits.mostJobs,
     onNote,
   });
-  const streams = createEventStreams({ events: book.events, onNews: recorder.onNews }, limits.mostStreams);
-  const startedAt = new Date().toISOString();
-  const status = (): ServerStatus => ({
-    version: options.version,
-    name: options.setup.experiment.name,
-    model: live.model.name,
-    devices: live.devices,
-    policy: options.policyName,
-    slots: live.scheduler.slots,
-    startedAt,
-    ready,
-    jobs: book.counts(),
-    lastEvent: book.lastEvent(),
-  });
+  const streams = createEventStreams({ events: book.events, onNews: listener.recorder.onNews }, limits.mostStreams);
   const app = await createApp({
     ...limits,
     token,
     service,
     book,
     streams,
-    status,
+    status: createStatus(options, book, listener.isReady),
     trace: () => run?.trace() ?? null,
     adapterFolder: (id) => join(places.run, 'jobs', id, 'adapter'),
-    version: options.version,
+    version,
     pages: options.dashboard === null ? new Map<string, string>() : await pageFiles(options.dashboard),
     onNote,
   });
-  try {
-    await app.listen({ host: options.host, port: options.port });
-  } catch (error) {
-    await app.close();
-    database.close();
-    return E.left({ kind: 'cannotListen', host: options.host, port: options.port, reason: messageOf(error) });
-  }
-  const { address, port, family } = app.server.address() as AddressInfo;
-  const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
-  await writeFileAtomically(places.address, [new TextEncoder().encode(`${url}\n`)]);
-  begin();
-  void starting.then((result) => {
-    if (E.isRight(result)) run = result.right;
-    else fail(result.left);
-  });
-  return E.right({
-    url,
-    token,
-    failed,
-    close: async () => {
+  return {
+    app,
+    close: async (): Promise<void> => {
       service.close();
       streams.closeAll();
       await app.close();
-      const started = await starting;
-      if (E.isRight(started)) await started.right.close();
-      recorder.flush();
-      await rm(places.address, { force: true });
-      database.close();
     },
+  };
+};
+
+const createStatus = ({ version, setup, live, policyName }: ServerOptions, book: JobBook, isReady: () => boolean): (() => ServerStatus) => {
+  const startedAt = new Date().toISOString();
+  return () => ({
+    version,
+    name: setup.experiment.name,
+    model: live.model.name,
+    devices: live.devices,
+    policy: policyName,
+    slots: live.scheduler.slots,
+    startedAt,
+    ready: isReady(),
+    jobs: book.counts(),
+    lastEvent: book.lastEvent(),
   });
 };

@@ -10,6 +10,7 @@ import type { PolicyName } from '../../core/scheduler/policy.ts';
 import type { BackendName } from '../../exec/backend/backend.ts';
 import { startLiveRun } from '../../exec/live/start-live-run.ts';
 import { checkModel } from '../../exec/run/check-model.ts';
+import { identifyBase } from '../../exec/run/job-fingerprint.ts';
 import { calibrateLinks } from '../../sim/calibrated-cluster.ts';
 import type { DeviceProfile } from '../../sim/device-profile.ts';
 import { liveSetupOf, type LiveSetup } from '../../serve/live-options.ts';
@@ -49,7 +50,8 @@ export const serveCommand = (path: string, flags: ServeFlags): TE.TaskEither<Fai
     TE.bind('profile', () => openProfile(flags)),
     TE.bind('setup', ({ profile }) => openServed(path, profile)),
     TE.bind('live', ({ setup, profile }) => openLive(path, setup, profile, flags)),
-    TE.chain(({ setup, live }) => serve(serverOptions(path, flags, setup, live), setup)),
+    TE.bind('baseIdentity', ({ live }) => identify(live)),
+    TE.chain(({ setup, live, baseIdentity }) => serve({ ...serverOptions(path, flags, setup, live), baseIdentity }, setup)),
   );
 
 const openServed = (path: string, profile: DeviceProfile | null): TE.TaskEither<Failure, OpenSetup> =>
@@ -68,7 +70,13 @@ const openLive = (path: string, { experiment }: OpenSetup, profile: DeviceProfil
     TE.chainFirst(({ model, modelFolder }) => pipe(checkModel(model, modelFolder), TE.mapLeft(execution))),
   );
 
-const serverOptions = (path: string, flags: ServeFlags, setup: OpenSetup, live: LiveSetup): ServerOptions => {
+const identify = ({ model, modelFolder }: LiveSetup): TE.TaskEither<Failure, string> =>
+  pipe(
+    () => identifyBase(model, modelFolder),
+    TE.mapLeft((problems) => badInput(modelFolder, problems)),
+  );
+
+const serverOptions = (path: string, flags: ServeFlags, setup: OpenSetup, live: LiveSetup): Omit<ServerOptions, 'baseIdentity'> => {
   const token = process.env[TOKEN_VARIABLE];
   return {
     setup,

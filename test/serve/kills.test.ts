@@ -12,7 +12,7 @@ import { MAIN, REPOSITORY } from '../cli/run-cli.ts';
 const KILLS = 50;
 /** Every third server is killed in the first moments of its life, the others while they train. */
 const STARTING_MS = 1200;
-const TRAINING_MS = 900;
+const TRAINING_MS = 600;
 const PORT_LINE = /^(http:\S+)\/#token=(\S+)$/m;
 const FILES = ['adapter_config.json', 'adapter_model.safetensors'] as const;
 

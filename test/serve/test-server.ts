@@ -54,6 +54,7 @@ export const serverOptions = ({ folder, run = createFakeRun(), limits = {}, chan
       microbatches: 2,
       scheduler: { policy: preemptivePriority, slots: 4 },
     } as unknown as LiveRunOptions,
+    baseIdentity: 'tiny',
     startRun: run.start,
     folder: join(folder, 'state'),
     host: '127.0.0.1',
