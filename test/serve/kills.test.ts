@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ServedEvent, ServedJob, ServerStatus } from '../../core/served-job.ts';
+import type { ServedEvent, ServedJob } from '../../core/served-job.ts';
 import { MAIN, REPOSITORY } from '../cli/run-cli.ts';
 
 const KILLS = 50;
@@ -23,6 +24,9 @@ const random = (): number => {
   return seed / 2 ** 32;
 };
 
+/** Few rows are read quickly, and the server is started often. */
+const ROWS = readFileSync(join(REPOSITORY, 'experiments/demo/data/sums.train.jsonl'), 'utf8').split('\n').slice(0, 24).map((line) => JSON.parse(line) as object);
+
 const describeJob = (kind: number) => ({
   name: `job-${kind}`,
   adapter: { rank: 2, dropout: kind === 1 ? 0.1 : 0 },
@@ -30,7 +34,7 @@ const describeJob = (kind: number) => ({
   iterations: 12 + 4 * kind,
   seed: kind,
   priority: kind === 2 ? 1 : 0,
-  data: { train: join(REPOSITORY, 'experiments/demo/data/sums.train.jsonl'), maximumLength: 24 },
+  data: { rows: ROWS, maximumLength: 24 },
 });
 const KINDS = [0, 1, 2];
 
@@ -46,7 +50,7 @@ let experiment = '';
 const living = new Set<ChildProcess>();
 
 const startServer = (state: string): Served => {
-  const child = spawn(process.execPath, [MAIN, 'serve', experiment, '--state', join(folder, state), '--port', '0', '--data', REPOSITORY], {
+  const child = spawn(process.execPath, [MAIN, 'serve', experiment, '--state', join(folder, state), '--port', '0'], {
     stdio: ['ignore', 'pipe', 'ignore'],
     env: { ...process.env, TMPDIR: folder },
   });
@@ -80,8 +84,11 @@ const jobsOf = async (served: Served): Promise<readonly ServedJob[]> =>
 const adapterOf = async (served: Served, id: string): Promise<readonly Buffer[]> =>
   Promise.all(FILES.map(async (file) => Buffer.from(await (await ask(served, 'GET', `/v1/jobs/${id}/adapter/${file}`)).arrayBuffer())));
 
-const untilReady = async (served: Served): Promise<void> => {
-  while (!((await (await ask(served, 'GET', '/v1/status')).json()) as ServerStatus).ready) await setTimeout(50);
+/** Waits until jobs make iterations here: reading what a killed server has left takes longer than coming up. */
+const untilTraining = async (served: Served): Promise<void> => {
+  const made = async (): Promise<number> => (await jobsOf(served)).reduce((sum, { state, iteration }) => sum + (state === 'running' ? iteration : 0), 0);
+  const before = await made();
+  while ((await made()) <= before) await setTimeout(30);
 };
 
 const untilAllEnded = async (served: Served): Promise<readonly ServedJob[]> => {
@@ -152,7 +159,7 @@ describe('a server whose processes are killed', () => {
     for (let kill = 0; kill < KILLS; kill++) {
       if (kill % 3 === 0) await setTimeout(random() * STARTING_MS);
       else {
-        await untilReady(served);
+        await untilTraining(served);
         await setTimeout(random() * TRAINING_MS);
       }
       const ranks = await ranksOf(served.child);
