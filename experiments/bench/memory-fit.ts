@@ -21,7 +21,7 @@ import { openDemo } from './demo-run.ts';
 
 const ROWS = [1, 2, 3, 4, 6, 8];
 const WORDS = [8, 24, 48, 80, 110];
-/** Sizes the law is fitted on, and the error that the issue allows. */
+/** Sizes the law is fitted on, and the error that is aimed at. */
 const FITS = [
   { points: 3, target: 0.01 },
   { points: 15, target: 0.0025 },

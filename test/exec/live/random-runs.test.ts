@@ -57,6 +57,6 @@ it('whatever comes, goes, is preempted or cancelled, every adapter is the one it
         expect(memory().numTensors).toBe(before);
       }),
     ),
-    { numRuns: 5 },
+    { numRuns: 4 },
   );
 }, 120_000);
