@@ -6,6 +6,7 @@ import { calibrateCommand, type CalibrateFlags } from './commands/calibrate.ts';
 import { compareCommand, type CompareFlags } from './commands/compare.ts';
 import { explainCommand, type ExplainFlags } from './commands/explain.ts';
 import { generateCommand, type GenerateFlags } from './commands/generate.ts';
+import { liveCommand, type LiveFlags } from './commands/live.ts';
 import { mergeCommand, type MergeFlags } from './commands/merge.ts';
 import { PLAN_FORMATS, planCommand, type PlanFlags } from './commands/plan.ts';
 import { reproduceCommand, type ReproduceFlags } from './commands/reproduce.ts';
@@ -15,6 +16,7 @@ import { sweepCommand, type SweepFlags } from './commands/sweep.ts';
 import { trainCommand, type TrainFlags } from './commands/train.ts';
 import { validateCommand, type ValidateFlags } from './commands/validate.ts';
 import { viewCommand, type ViewFlags } from './commands/view.ts';
+import { POLICY_NAMES } from '../core/scheduler/policy.ts';
 import { COLOUR_BY } from '../viz/timeline/colour-by.ts';
 import { exitCodeOf, formatFailure, type Failure } from './failure.ts';
 import { numberArgument } from './number-argument.ts';
@@ -68,6 +70,17 @@ program
   .option('--resume', 'go on from the checkpoints in the folder of --out')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
   .action((path: string, flags: TrainFlags) => runMain(trainCommand(path, flags)));
+
+program
+  .command('live')
+  .description('run the jobs of an experiment as they arrive, by priority, on ranks that stay up')
+  .argument('<experiment>', 'experiment file (YAML) with a model folder, data files, and arrival and priority of its jobs')
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .addOption(new Option('--policy <name>', 'which job runs first').choices(POLICY_NAMES).default('priority'))
+  .option('--slots <n>', 'most jobs at once', numberArgument(1, true), 4)
+  .option('--out <folder>', 'folder for adapters, checkpoints and traces; jobs that it holds already go on', 'runs/live')
+  .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
+  .action((path: string, flags: LiveFlags) => runMain(liveCommand(path, flags)));
 
 program
   .command('calibrate')

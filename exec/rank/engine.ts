@@ -1,5 +1,6 @@
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import * as E from 'fp-ts/lib/Either.js';
+import type { Adapter } from '../../core/job.ts';
 import type { StagePlacement } from '../../core/plan/plan.ts';
 import { parameterLayout } from '../adapter/parameter-layout.ts';
 import type { Backend, BackendName } from '../backend/backend.ts';
@@ -18,7 +19,7 @@ export interface Engine {
   /** Bytes of the frozen weights of all its stages. */
   readonly baseBytes: number;
   /** Size of an adapter's trained matrices on a stage. */
-  readonly parameterBytes: (stage: number, adapter: number) => number;
+  readonly parameterBytes: (stage: number, adapter: Adapter) => number;
   readonly read: (tensor: Tensor2D) => Promise<Float32Array>;
   readonly heldBytes: () => number;
   readonly dispose: () => void;
@@ -46,7 +47,7 @@ const assembleEngine = (setup: RankSetup, backend: Backend, stages: ReadonlyMap<
   stages,
   baseBytes,
   parameterBytes: (stage, adapter) => {
-    const layout = parameterLayout(setup.model, layersOf(setup.placements[stage]!), setup.adapters[adapter]!.setup.adapter);
+    const layout = parameterLayout(setup.model, layersOf(setup.placements[stage]!), adapter);
     return layout.size * Float32Array.BYTES_PER_ELEMENT;
   },
   read: backend.read,

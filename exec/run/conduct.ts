@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
@@ -13,6 +12,7 @@ import type { HaltSwitch } from './halt-switch.ts';
 import { createLossBook } from './loss-book.ts';
 import type { JobRecord } from './job-records.ts';
 import { mergeTraces } from './merge-traces.ts';
+import { setUpRanks } from './set-up-ranks.ts';
 import { createStateCollector } from './state-collector.ts';
 import { asRankAdapter } from './train-job.ts';
 import type { HeldoutMoment, TrainOptions } from './train-options.ts';
@@ -52,19 +52,10 @@ interface Orchestra {
 
 /** Makes the ranks ready to run programs; returns the backend they opened. */
 const setUp = async ({ crew, leg, adapters }: Orchestra): Promise<BackendName> => {
-  const hellos = await awaitAll(crew, 'hello');
-  const endpoints = hellos.map(({ endpoint }) => endpoint);
   const { model, modelFolder, backend, onProgress } = leg.options;
-  const run = randomInt(2 ** 32);
-  for (let rank = 0; rank < crew.size; rank++) {
-    crew.send(rank, {
-      kind: 'setup',
-      setup: { rank, run, endpoints, model, modelFolder, backend, placements: leg.plan.stages, adapters },
-    });
-  }
-  const [first] = await awaitAll(crew, 'ready');
-  onProgress({ kind: 'started', backend: first!.backend, processIds: hellos.map(({ processId }) => processId) });
-  return first!.backend;
+  const ready = await setUpRanks(crew, { model, modelFolder, backend, placements: leg.plan.stages, adapters });
+  onProgress({ kind: 'started', ...ready });
+  return ready.backend;
 };
 
 const startProgram = (crew: Crew, plan: Plan, mode: RunMode, checkpointEvery = 0): void => {

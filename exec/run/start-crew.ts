@@ -5,7 +5,6 @@ import { createMemoryTransports } from '../transport/memory-transport.ts';
 import type { Crew } from './crew.ts';
 import { startProcessCrew } from './process-crew.ts';
 import { startTaskCrew } from './task-crew.ts';
-import type { TrainOptions } from './train-options.ts';
 
 /** Hosts of ranks that share this process: engines open one after the other, so that each can tell its own bytes. */
 export const createTaskHosts = (size: number, open: RankHost['openEngine']): readonly RankHost[] => {
@@ -24,9 +23,15 @@ export const createTaskHosts = (size: number, open: RankHost['openEngine']): rea
 /** The built entry of a rank's process, beside this file's own build. */
 const builtRankEntry = (): string => fileURLToPath(new URL('../rank-main.js', import.meta.url));
 
-/** Starts one rank per device of the plan, in the way the options ask for. */
-export const startCrew = async ({ plan, ranks, rankEntry, patienceSeconds }: TrainOptions): Promise<Crew> => {
-  const size = plan.programs.length;
+/** How ranks are started; see `TrainOptions`. */
+export interface CrewOptions {
+  readonly ranks: 'processes' | 'tasks';
+  readonly rankEntry?: string;
+  readonly patienceSeconds?: number;
+}
+
+/** Starts so many ranks in the way the options ask for. */
+export const startCrew = async (size: number, { ranks, rankEntry, patienceSeconds }: CrewOptions): Promise<Crew> => {
   return ranks === 'processes'
     ? startProcessCrew(size, rankEntry ?? builtRankEntry(), patienceSeconds)
     : startTaskCrew(createTaskHosts(size, openEngine));

@@ -5,6 +5,7 @@ import { benchExecutorSpeed } from './executor-speed.ts';
 import { benchIdleCauses } from './idle-causes.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchManyPlans } from './many-plans.ts';
+import { benchMemoryFit } from './memory-fit.ts';
 import { benchPage } from './page.ts';
 import { benchParity } from './parity.ts';
 import { benchPlanMemory } from './plan-memory.ts';
@@ -29,6 +30,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   page: benchPage,
   scheduler: benchScheduler,
   cluster: benchCluster,
+  'memory-fit': benchMemoryFit,
 };
 
 const names = process.argv.slice(2);
