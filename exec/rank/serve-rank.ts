@@ -1,7 +1,9 @@
+import { hostname } from 'node:os';
 import * as E from 'fp-ts/lib/Either.js';
 import { assertNever } from '../../core/never.ts';
 import { ExecFailure, type ExecError } from '../exec-error.ts';
 import type { Transport } from '../transport/transport.ts';
+import { ownVersion } from '../version.ts';
 import { createClockSync, type ClockSync } from './clock-sync.ts';
 import type { Engine } from './engine.ts';
 import type { ControlPort, FromRank, RankSetup } from './messages.ts';
@@ -75,15 +77,15 @@ const shutDown = async ({ transport, session }: Opened, clock: ClockSync, work: 
 };
 
 /**
- * A rank's whole life: takes the coordinator's messages until `stop`. What goes wrong is reported, and the rank then
- * waits to be stopped. Rejects when the line to the coordinator is lost.
+ * One conversation with the coordinator, until `stop` or `leave`, which it returns. What goes wrong is reported, and the rank
+ * then waits to be stopped. Rejects when the line to the coordinator is lost, or when it refuses this rank.
  */
-export const serveRank = async (port: ControlPort, host: RankHost): Promise<void> => {
+export const serveRank = async (port: ControlPort, host: RankHost): Promise<'stop' | 'leave'> => {
   const opened: Opened = {};
   const send = (message: FromRank): void => port.send(message);
   const clock = createClockSync(() => send({ kind: 'ping' }));
   const work = createWork((error) => send({ kind: 'failed', error: asExecError(error, opened.rank ?? -1) }));
-  send({ kind: 'hello', endpoint: host.endpoint, processId: process.pid });
+  send({ kind: 'hello', endpoint: host.endpoint, processId: process.pid, host: hostname(), version: ownVersion() });
   for (;;) {
     const message = await port.next();
     switch (message.kind) {
@@ -106,7 +108,12 @@ export const serveRank = async (port: ControlPort, host: RankHost): Promise<void
         opened.session?.halt?.limit(message.iterations);
         break;
       case 'stop':
-        return shutDown(opened, clock, work);
+      case 'leave':
+        await shutDown(opened, clock, work);
+        return message.kind;
+      case 'refused':
+        await shutDown(opened, clock, work);
+        throw new Error(message.reason);
       default:
         return assertNever(message);
     }

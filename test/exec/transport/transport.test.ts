@@ -38,7 +38,7 @@ afterEach(async () => {
 const openZeromq = async (address: (rank: number) => string, count: number): Promise<readonly Transport[]> => {
   inboxes = await Promise.all(Array.from({ length: count }, (_, rank) => openInbox(address(rank))));
   const endpoints = inboxes.map(({ endpoint }) => endpoint);
-  open = inboxes.map((inbox, rank) => inbox.join(endpoints, rank, RUN));
+  open = inboxes.map((inbox, rank) => inbox.join({ endpoints, rank, run: RUN }));
   return open;
 };
 
