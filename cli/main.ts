@@ -18,7 +18,7 @@ import { validateCommand, type ValidateFlags } from './commands/validate.ts';
 import { viewCommand, type ViewFlags } from './commands/view.ts';
 import { COLOUR_BY } from '../viz/timeline/colour-by.ts';
 import { exitCodeOf, formatFailure, type Failure } from './failure.ts';
-import { numberArgument } from './number-argument.ts';
+import { numberArgument, partArgument } from './number-argument.ts';
 
 /** Runs a command; the one place where a TaskEither is run and exit codes are set. */
 const runMain = async (command: TaskEither<Failure, void>): Promise<void> => {
@@ -145,6 +145,10 @@ program
   .argument('<sweep>', 'sweep file (YAML): name, base experiment, grid of values by path')
   .option('--out <folder>', 'folder for results and pictures; default: runs/ and the name of the file')
   .option('--threads <n>', 'worker threads; default: all cores', numberArgument(1, true))
+  .option('--part <k/n>', 'run only the k-th of n parts of the grid, without pictures; parts may run at the same time', partArgument)
+  .addOption(new Option('--launcher <name>', 'who runs the points: local, this machine; slurm, an array of jobs that is submitted').choices(['local', 'slurm']).default('local'))
+  .option('--tasks <n>', 'with --launcher slurm: jobs of the array', numberArgument(1, true), 16)
+  .addOption(slurmArg())
   .action((path: string, flags: SweepFlags) => runMain(sweepCommand(path, flags)));
 
 program

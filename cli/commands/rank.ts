@@ -9,14 +9,22 @@ import { joinSettings, type LaunchFlags } from '../launch-flags.ts';
 
 export type RankFlags = LaunchFlags;
 
+const LEAVE_MS = 200;
+
 type Together = Extract<Launch, { kind: 'together' }>;
 
 /** Serves as a rank other than 0. */
 export const follow = (launch: Together, flags: LaunchFlags): TE.TaskEither<Failure, void> =>
   pipe(
     () => followCoordinator(launch, joinSettings(flags)),
-    TE.mapLeft((message): Failure => ({ kind: 'failed', message })),
+    TE.mapLeft((message): Failure => {
+      leaveSoon();
+      return { kind: 'failed', message };
+    }),
   );
+
+/** A rank keeps nothing on disk: neither its sockets nor an op that waits hold its process up. */
+const leaveSoon = (): void => void setTimeout(() => process.exit(), LEAVE_MS).unref();
 
 const wrong = (message: string): E.Either<Failure, Together> => E.left(badInput('environment', [problem('', message)]));
 

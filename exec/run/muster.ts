@@ -73,6 +73,7 @@ export const openMuster = async (options: MusterOptions): Promise<Muster> => {
   const seats = new Map<number, Seat>();
   let leg: MusterLeg | null = null;
   let failure: ExecFailure | null = null;
+  let closing = false;
 
   const fail = (error: ExecError): void => {
     failure ??= new ExecFailure(error);
@@ -81,9 +82,9 @@ export const openMuster = async (options: MusterOptions): Promise<Muster> => {
   const welcome = (from: Signature, hello: Hello): void => {
     const objection = objectionTo(from, hello, size, seats);
     if (objection === null) {
-      seats.set(from.rank, { identity: from.identity, hello: leg === null ? hello : null, stopping: false, left: false });
-      leg?.enter(from.rank, hello);
-      return;
+      seats.set(from.rank, { identity: from.identity, hello: leg === null ? hello : null, stopping: closing, left: false });
+      if (closing) line.send(from.identity, { kind: 'leave' });
+      return leg?.enter(from.rank, hello);
     }
     line.send(from.identity, { kind: 'refused', reason: objection });
     if (!isSameVersion(hello.version, ownVersion())) fail(otherVersion(from, hello));
@@ -128,9 +129,12 @@ export const openMuster = async (options: MusterOptions): Promise<Muster> => {
     };
   };
   const close = async (): Promise<void> => {
+    closing = true;
     await sendAll('leave');
+    // Also those that come late to a run that has failed early.
     const untilMs = Date.now() + FAREWELL_MS;
-    while (Date.now() < untilMs && [...seats.values()].some(({ left }) => !left)) await setTimeout(TICK_MS);
+    const stillHere = (): number => size - [...seats.values()].filter(({ left }) => left).length;
+    while (Date.now() < untilMs && stillHere() > 0) await setTimeout(TICK_MS);
     line.close(LINGER_MS);
   };
   return { address: line.address, startCrew, fail, close };
