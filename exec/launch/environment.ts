@@ -44,7 +44,7 @@ const checked = (launch: Extract<Launch, { kind: 'together' }>, problems: string
 };
 
 /** torchrun keeps a store of its own at MASTER_PORT, as it says here; the coordinator then listens at the port after it. */
-const portShift = (env: Environment): number => (env['TORCHELASTIC_USE_AGENT_STORE'] === 'True' ? 1 : 0);
+const portShift = (env: Environment): number => (env.TORCHELASTIC_USE_AGENT_STORE === 'True' ? 1 : 0);
 
 const keyOf = (env: Environment, problems: string[]): RunKey | null => {
   const secret = env[KEY_VARIABLE];
@@ -56,7 +56,7 @@ const keyOf = (env: Environment, problems: string[]): RunKey | null => {
 
 /** MASTER_ADDR and MASTER_PORT with the run's key. */
 const addressOf = (env: Environment, problems: string[]): MeetingPlace => {
-  const host = env['MASTER_ADDR'] ?? '';
+  const host = env.MASTER_ADDR ?? '';
   if (host === '') problems.push('MASTER_ADDR is not set');
   const port = numberOf(env, 'MASTER_PORT', 1, problems) + portShift(env);
   if (port > 65_535) problems.push(`the coordinator's port would be ${port}; ports end at 65535`);
@@ -68,7 +68,7 @@ const readTorchrun = (env: Environment): Read => {
   const rank = numberOf(env, 'RANK', 0, problems);
   const size = numberOf(env, 'WORLD_SIZE', 1, problems);
   const meeting = addressOf(env, problems);
-  return checked({ kind: 'together', rank, size, meeting, isRestart: Number(env['TORCHELASTIC_RESTART_COUNT'] ?? 0) > 0 }, problems);
+  return checked({ kind: 'together', rank, size, meeting, isRestart: Number(env.TORCHELASTIC_RESTART_COUNT ?? 0) > 0 }, problems);
 };
 
 /** The first machine of a node list such as `gpu[03-07,12],login1`; task 0 runs there. */
@@ -77,20 +77,20 @@ export const firstNode = (nodeList: string): string =>
 
 /** With a key and MASTER_PORT, ranks meet at the first node; else by a file in the output folder, named after step and restart. */
 const slurmMeeting = (env: Environment, problems: string[]): MeetingPlace => {
-  const nodes = env['SLURM_STEP_NODELIST'] ?? env['SLURM_NODELIST'] ?? env['SLURM_JOB_NODELIST'] ?? '';
-  if (env[KEY_VARIABLE] !== undefined && env['MASTER_PORT'] !== undefined) {
-    return addressOf({ ...env, MASTER_ADDR: env['MASTER_ADDR'] ?? firstNode(nodes) }, problems);
+  const nodes = env.SLURM_STEP_NODELIST ?? env.SLURM_NODELIST ?? env.SLURM_JOB_NODELIST ?? '';
+  if (env[KEY_VARIABLE] !== undefined && env.MASTER_PORT !== undefined) {
+    return addressOf({ ...env, MASTER_ADDR: env.MASTER_ADDR ?? firstNode(nodes) }, problems);
   }
-  const parts = [env['SLURM_JOB_ID'], env['SLURM_STEP_ID'], env['SLURM_RESTART_COUNT'] ?? '0'];
+  const parts = [env.SLURM_JOB_ID, env.SLURM_STEP_ID, env.SLURM_RESTART_COUNT ?? '0'];
   return { kind: 'file', name: `slurm-${parts.join('.')}` };
 };
 
 const readSlurm = (env: Environment): Read => {
   const problems: string[] = [];
   const rank = numberOf(env, 'SLURM_PROCID', 0, problems);
-  const size = numberOf(env, env['SLURM_STEP_NUM_TASKS'] === undefined ? 'SLURM_NTASKS' : 'SLURM_STEP_NUM_TASKS', 1, problems);
+  const size = numberOf(env, env.SLURM_STEP_NUM_TASKS === undefined ? 'SLURM_NTASKS' : 'SLURM_STEP_NUM_TASKS', 1, problems);
   const meeting = slurmMeeting(env, problems);
-  return checked({ kind: 'together', rank, size, meeting, isRestart: Number(env['SLURM_RESTART_COUNT'] ?? 0) > 0 }, problems);
+  return checked({ kind: 'together', rank, size, meeting, isRestart: Number(env.SLURM_RESTART_COUNT ?? 0) > 0 }, problems);
 };
 
 /**
@@ -98,7 +98,7 @@ const readSlurm = (env: Environment): Read => {
  * script, which is no step of its job. Left: everything that is missing or wrong.
  */
 export const readLaunch = (env: Environment): Read => {
-  if (env['RANK'] !== undefined && env['WORLD_SIZE'] !== undefined) return readTorchrun(env);
-  if (env['SLURM_PROCID'] !== undefined && /^\d+$/.test(env['SLURM_STEP_ID'] ?? '')) return readSlurm(env);
+  if (env.RANK !== undefined && env.WORLD_SIZE !== undefined) return readTorchrun(env);
+  if (env.SLURM_PROCID !== undefined && /^\d+$/.test(env.SLURM_STEP_ID ?? '')) return readSlurm(env);
   return E.right({ kind: 'alone' });
 };

@@ -30,7 +30,7 @@ const ADDRESS_VARIABLE = 'MLORA_ADDRESS';
 const ownHosts = (): readonly string[] => {
   const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
   const outer = addresses.filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address);
-  const named = [process.env[ADDRESS_VARIABLE], process.env['SLURMD_NODENAME'], hostname()].flatMap((name) => name ?? []);
+  const named = [process.env[ADDRESS_VARIABLE], process.env.SLURMD_NODENAME, hostname()].flatMap((name) => name ?? []);
   return [...new Set([...named, ...outer, '127.0.0.1'])];
 };
 

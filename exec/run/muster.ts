@@ -32,6 +32,8 @@ export interface MusterOptions {
   readonly line: LineOptions;
   readonly joinSeconds: number;
   readonly patienceSeconds?: number;
+  /** How long ranks get to leave, those included that come late to a run that has failed early. */
+  readonly farewellSeconds?: number;
 }
 
 type Hello = Extract<FromRank, { kind: 'hello' }>;
@@ -47,7 +49,7 @@ interface Seat {
 }
 
 const LINGER_MS = 1000;
-const FAREWELL_MS = 3000;
+const FAREWELL_SECONDS = 3;
 const TICK_MS = 20;
 
 const otherVersion = ({ rank }: Signature, { version, host }: Hello): Extract<ExecError, { kind: 'otherVersion' }> => ({
@@ -69,7 +71,7 @@ const objectionTo = ({ identity, rank }: Signature, { version }: Hello, size: nu
 
 /** Opens the place; rejects with an ExecFailure where nobody can listen there. */
 export const openMuster = async (options: MusterOptions): Promise<Muster> => {
-  const { size, joinSeconds, patienceSeconds = PATIENCE_SECONDS } = options;
+  const { size, joinSeconds, patienceSeconds = PATIENCE_SECONDS, farewellSeconds = FAREWELL_SECONDS } = options;
   const seats = new Map<number, Seat>();
   let leg: MusterLeg | null = null;
   let failure: ExecFailure | null = null;
@@ -131,8 +133,7 @@ export const openMuster = async (options: MusterOptions): Promise<Muster> => {
   const close = async (): Promise<void> => {
     closing = true;
     await sendAll('leave');
-    // Also those that come late to a run that has failed early.
-    const untilMs = Date.now() + FAREWELL_MS;
+    const untilMs = Date.now() + 1000 * farewellSeconds;
     const stillHere = (): number => size - [...seats.values()].filter(({ left }) => left).length;
     while (Date.now() < untilMs && stillHere() > 0) await setTimeout(TICK_MS);
     line.close(LINGER_MS);

@@ -59,6 +59,24 @@ const connectPush = (endpoint: string, line: LineOptions, onLost: (refused: bool
   return push;
 };
 
+/** A line to another rank, which takes one message at a time. */
+interface Outbox {
+  readonly send: (parts: Uint8Array[]) => Promise<void>;
+  readonly close: () => void;
+}
+
+const createOutbox = (push: Push): Outbox => {
+  let last = Promise.resolve();
+  return {
+    send: (parts) => {
+      const sent = last.then(() => push.send(parts));
+      last = sent.catch(() => undefined);
+      return sent;
+    },
+    close: () => push.close(),
+  };
+};
+
 /** Where ranks meet in one run. */
 export interface Neighbourhood {
   /** Of all ranks, by rank. */
@@ -82,16 +100,16 @@ const createTransport = (pull: Pull, line: LineOptions, { endpoints, rank, run }
   const refuse = (peer: number): void => fail(new Error(`the mailbox of rank ${peer} at ${endpoints[peer]} refuses the key of this run`));
   const outboxes = new Map(
     endpoints.flatMap((endpoint, peer) =>
-      peer === rank ? [] : [[peer, connectPush(endpoint, line, (refused) => (refused ? refuse(peer) : lose(peer)))]],
+      peer === rank ? [] : [[peer, createOutbox(connectPush(endpoint, line, (refused) => (refused ? refuse(peer) : lose(peer))))]],
     ),
   );
   pull.events.on('disconnect', () => lose(null));
   const sequenceOf = countPerChannel();
   const nextSequence = countPerChannel();
   const takenOf = countPerChannel();
-  const post = (to: number, frame: Frame): Promise<void> => {
+  const encode = (to: number, frame: Frame): Uint8Array[] => {
     const sequence = sequenceOf(channelOf(to, frame));
-    return outboxes.get(to)!.send([...encodeFrame(frame, { run, sender: rank, sequence })]);
+    return [...encodeFrame(frame, { run, sender: rank, sequence })];
   };
   const senders = new Map<string, number>();
   const deliver = ({ frame, origin }: Arrival): void => {
@@ -111,12 +129,16 @@ const createTransport = (pull: Pull, line: LineOptions, { endpoints, rank, run }
   const acknowledge = ({ direction, stage, sentNs }: TensorFrame): void => {
     const channel = channelName(direction, stage);
     const taken = takenOf(channel) + 1;
-    post(senders.get(channel)!, { direction: 'credit', of: direction, stage, taken, sentNs }).catch((error: unknown) => fail(asError(error)));
+    const sender = senders.get(channel)!;
+    const parts = encode(sender, { direction: 'credit', of: direction, stage, taken, sentNs });
+    outboxes.get(sender)!.send(parts).catch((error: unknown) => fail(asError(error)));
   };
   return {
     send: async (to, frame) => {
+      // The checksum is made while the frame waits for its turn.
+      const parts = encode(to, frame);
       if (frame.direction !== 'norm') await credits.spend(channelName(frame.direction, frame.stage));
-      await post(to, frame);
+      await outboxes.get(to)!.send(parts);
     },
     receive: async (key) => {
       const frame = await arrived.receive(key);
@@ -126,7 +148,7 @@ const createTransport = (pull: Pull, line: LineOptions, { endpoints, rank, run }
     receiveNorm: arrived.receiveNorm,
     close: () => {
       pull.close();
-      for (const push of outboxes.values()) push.close();
+      for (const outbox of outboxes.values()) outbox.close();
     },
   };
 };

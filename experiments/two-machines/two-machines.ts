@@ -89,7 +89,7 @@ export const openTwoMachines = async (cable: Cable | null): Promise<TwoMachines>
     plugCable: () => ip('-n', namespaces[1], 'link', 'set', devices[1], 'up'),
     close: async () => {
       for (const child of children) child.kill('SIGKILL');
-      await Promise.all(children.map((child) => child.exitCode !== null || child.signalCode !== null || once(child, 'exit')));
+      await Promise.all(children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).map((child) => once(child, 'exit')));
       await endLine();
       for (const namespace of namespaces) ip('netns', 'delete', namespace);
     },

@@ -12,7 +12,7 @@ import { shortExperiment } from './short-experiment.ts';
 
 const obstacle = whyNoNamespaces();
 if (obstacle !== null && process.env.CI_NETNS === 'required') throw new Error(`CI requires network namespaces: ${obstacle}`);
-if (obstacle !== null) console.warn(`runs over two machines are not tested, because there are no network namespaces: ${obstacle}`);
+if (obstacle !== null) process.stderr.write(`runs over two machines are not tested, there are no network namespaces: ${obstacle}\n`);
 
 const CLI = resolve('dist/cli/main.js');
 const JOBS = ['sums', 'dates'];

@@ -19,7 +19,7 @@ afterEach(async () => {
 
 const muster = async (changes: Partial<MusterOptions> = {}): Promise<Muster> => {
   const line = { key: KEY, silenceSeconds: SILENCE_SECONDS };
-  const opened = await openMuster({ size: 2, address: 'tcp://127.0.0.1:0', line, joinSeconds: 30, ...changes });
+  const opened = await openMuster({ size: 2, address: 'tcp://127.0.0.1:0', line, joinSeconds: 30, farewellSeconds: 0, ...changes });
   open.push(opened);
   return opened;
 };
