@@ -76,7 +76,7 @@ export const formatExecError = (error: ExecError): string => {
         'were they started, do they see that address, and do they hold the key of this run? --join-timeout gives them longer'
       );
     case 'otherVersion':
-      return `rank ${error.rank} on ${error.host} runs mlora ${error.theirs}, this is ${error.ours}: all machines need the same one`;
+      return `rank ${error.rank} on ${error.host} runs mlora ${error.theirs}, its coordinator ${error.ours}: all machines need the same one`;
     case 'cannotListen':
       return `ranks cannot meet at ${error.address}: ${error.reason}`;
     default:

@@ -23,8 +23,7 @@ const hashOf = (folder: string): string => {
   return hash.digest('hex');
 };
 
-/** The version of this process's code. */
-export const ownVersion = (): Version => {
+const readVersion = (): Version => {
   const own = fileURLToPath(import.meta.url);
   const description = JSON.parse(readFileSync(join(folderAbove(dirname(own)), 'package.json'), 'utf8')) as { readonly version: string };
   if (!own.endsWith('.js')) return { number: description.version, build: null };
@@ -32,6 +31,11 @@ export const ownVersion = (): Version => {
   for (const folder of FOLDERS) hash.update(hashOf(join(dirname(own), '..', folder)));
   return { number: description.version, build: hash.digest('hex').slice(0, 12) };
 };
+
+let known: Version | null = null;
+
+/** The version of this process's code. */
+export const ownVersion = (): Version => (known ??= readVersion());
 
 /** Unknown builds agree with every build of their number. */
 export const isSameVersion = (a: Version, b: Version): boolean =>

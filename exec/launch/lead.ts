@@ -47,10 +47,11 @@ export const leadRanks = async ({ size, meeting }: Together, settings: JoinSetti
   const { folder, joinSeconds, silenceSeconds } = settings;
   const key = meeting.kind === 'address' ? meeting.key : drawRunKey();
   const address = meeting.kind === 'address' ? `tcp://*:${meeting.port}` : ANY_PORT;
-  const muster = await openMuster({ size, address, line: { key, silenceSeconds }, joinSeconds });
+  const hosts = meeting.kind === 'address' ? [meeting.host] : ownHosts();
+  const muster = await openMuster({ size, address, host: hosts[0]!, line: { key, silenceSeconds }, joinSeconds });
   const port = portOf(muster.address);
   if (meeting.kind === 'file') {
-    await writeMeeting(folder, meeting.name, { state: 'open', hosts: [...ownHosts()], port, secret: key.secret }).catch((error: unknown) => {
+    await writeMeeting(folder, meeting.name, { state: 'open', hosts: [...hosts], port, secret: key.secret }).catch((error: unknown) => {
       throw new ExecFailure({ kind: 'outputUnwritable', folder, reason: String(error) });
     });
   }

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { ExecFailure, type ExecError } from '../exec-error.ts';
+import { ExecFailure, formatExecError, type ExecError } from '../exec-error.ts';
 import type { FromRank } from '../rank/messages.ts';
 import type { LineOptions } from '../transport/line.ts';
 import { formatVersion, isSameVersion, ownVersion } from '../version.ts';
@@ -29,6 +29,8 @@ export interface MusterOptions {
   readonly size: number;
   /** ZeroMQ address to listen at; port 0 takes a free one. */
   readonly address: string;
+  /** The machine as ranks know it, for messages. */
+  readonly host?: string;
   readonly line: LineOptions;
   readonly joinSeconds: number;
   readonly patienceSeconds?: number;
@@ -52,7 +54,7 @@ const LINGER_MS = 1000;
 const FAREWELL_SECONDS = 3;
 const TICK_MS = 20;
 
-const otherVersion = ({ rank }: Signature, { version, host }: Hello): Extract<ExecError, { kind: 'otherVersion' }> => ({
+const otherVersion = ({ rank }: Signature, { version, host }: Hello): ExecError => ({
   kind: 'otherVersion',
   rank,
   host,
@@ -61,12 +63,11 @@ const otherVersion = ({ rank }: Signature, { version, host }: Hello): Extract<Ex
 });
 
 /** Why a process cannot be the rank that it says it is; null where it can. */
-const objectionTo = ({ identity, rank }: Signature, { version }: Hello, size: number, seats: ReadonlyMap<number, Seat>): string | null => {
+const objectionTo = ({ identity, rank }: Signature, size: number, seats: ReadonlyMap<number, Seat>): string | null => {
   if (rank >= size) return `rank ${rank} is none of this run, which has ranks 0 to ${size - 1}`;
   const seat = seats.get(rank);
-  if (seat !== undefined && seat.identity !== identity) return `there is a rank ${rank} in this run already: do two runs share the coordinator's address and key?`;
-  if (isSameVersion(version, ownVersion())) return null;
-  return `this rank runs mlora ${formatVersion(version)}, the coordinator ${formatVersion(ownVersion())}: all machines need the same one`;
+  if (seat === undefined || seat.identity === identity) return null;
+  return `there is a rank ${rank} in this run already: do two runs share the coordinator's address and key?`;
 };
 
 /** Opens the place; rejects with an ExecFailure where nobody can listen there. */
@@ -82,14 +83,17 @@ export const openMuster = async (options: MusterOptions): Promise<Muster> => {
     leg?.fail(failure);
   };
   const welcome = (from: Signature, hello: Hello): void => {
-    const objection = objectionTo(from, hello, size, seats);
-    if (objection === null) {
-      seats.set(from.rank, { identity: from.identity, hello: leg === null ? hello : null, stopping: closing, left: false });
-      if (closing) line.send(from.identity, { kind: 'leave' });
-      return leg?.enter(from.rank, hello);
+    const refuse = (reason: string): void => line.send(from.identity, { kind: 'refused', reason });
+    const objection = objectionTo(from, size, seats);
+    if (objection !== null) return refuse(objection);
+    if (!isSameVersion(hello.version, ownVersion())) {
+      const error = otherVersion(from, hello);
+      refuse(formatExecError(error));
+      return fail(error);
     }
-    line.send(from.identity, { kind: 'refused', reason: objection });
-    if (!isSameVersion(hello.version, ownVersion())) fail(otherVersion(from, hello));
+    seats.set(from.rank, { identity: from.identity, hello: leg === null ? hello : null, stopping: closing, left: false });
+    if (closing) line.send(from.identity, { kind: 'leave' });
+    leg?.enter(from.rank, hello);
   };
   const take = ({ identity, rank }: Signature, message: FromRank): void => {
     const seat = seats.get(rank);
@@ -102,6 +106,7 @@ export const openMuster = async (options: MusterOptions): Promise<Muster> => {
     onMessage: (from, message) => (message.kind === 'hello' ? welcome(from, message) : take(from, message)),
     onFault: (rank, reason) => fail({ kind: 'rankFailed', rank, reason }),
   });
+  const knownAddress = options.host === undefined ? line.address : `${options.host}:${line.address.slice(line.address.lastIndexOf(':') + 1)}`;
   const sendAll = async (kind: 'stop' | 'leave'): Promise<void> => {
     for (const seat of seats.values()) {
       seat.stopping = true;
@@ -111,7 +116,7 @@ export const openMuster = async (options: MusterOptions): Promise<Muster> => {
   };
   const startCrew = (legSize: number): Crew => {
     if (legSize !== size) throw new Error(`a leg of ${legSize} ranks for ${size} processes`);
-    const present = openLeg({ size, joinSeconds, patienceSeconds, address: line.address });
+    const present = openLeg({ size, joinSeconds, patienceSeconds, address: knownAddress });
     leg = present;
     if (failure !== null) present.fail(failure);
     for (const [rank, seat] of seats) {

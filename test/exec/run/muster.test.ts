@@ -66,13 +66,13 @@ describe('a muster of ranks', () => {
   });
 
   it('names the ranks that have not joined in time', async () => {
-    const { address, startCrew } = await muster({ size: 4, joinSeconds: 0.5 });
+    const { address, startCrew } = await muster({ size: 4, joinSeconds: 0.5, host: 'head' });
     connect(2, address).send(hello());
     const crew = startCrew(4);
     expect((await crew.next()).rank).toBe(2);
     const error = await failureOf(crew.next());
     expect(error).toMatchObject({ kind: 'ranksMissing', missing: [0, 1, 3], size: 4, seconds: 0.5 });
-    expect(formatExecError(error)).toMatch(/^ranks 0, 1, 3 of 4 did not join within 0\.5 s\. They are expected at tcp:/);
+    expect(formatExecError(error)).toMatch(/^ranks 0, 1, 3 of 4 did not join within 0\.5 s\. They are expected at head:\d+: /);
     await crew.dismiss();
   });
 
@@ -82,9 +82,9 @@ describe('a muster of ranks', () => {
     rank.send(hello({ host: 'node7', version: { number: '0.0.9', build: null } }));
     const crew = startCrew(2);
     expect(formatExecError(await failureOf(crew.next()))).toBe(
-      `rank 1 on node7 runs mlora 0.0.9, this is ${ownVersion().number}: all machines need the same one`,
+      `rank 1 on node7 runs mlora 0.0.9, its coordinator ${ownVersion().number}: all machines need the same one`,
     );
-    expect(await rank.next()).toMatchObject({ kind: 'refused', reason: expect.stringMatching(/^this rank runs mlora 0\.0\.9/) as unknown });
+    expect(await rank.next()).toMatchObject({ kind: 'refused', reason: expect.stringContaining('rank 1 on node7 runs mlora 0.0.9') as unknown });
     await crew.dismiss();
   });
 
