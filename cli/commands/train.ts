@@ -30,9 +30,12 @@ export const trainCommand = (path: string, flags: TrainFlags): TE.TaskEither<Fai
 };
 
 const trainAs = (launch: Launch, path: string, flags: TrainFlags): TE.TaskEither<Failure, void> => {
-  if (launch.kind === 'alone') return trainOn(path, flags, { ranks: 'processes', size: null });
+  if (launch.kind === 'alone') return trainOn(path, resuming(launch, flags), { ranks: 'processes', size: null });
   return launch.rank === 0 ? lead(launch, path, flags) : follow(launch, flags);
 };
+
+/** A scheduler's restart goes on from the checkpoints. */
+const resuming = ({ isRestart }: Launch, flags: TrainFlags): TrainFlags => (isRestart ? { ...flags, resume: true } : flags);
 
 type Together = Extract<Launch, { kind: 'together' }>;
 
@@ -42,7 +45,7 @@ const lead = (launch: Together, path: string, flags: TrainFlags): TE.TaskEither<
       prepareFolder(flags.out),
       TE.chain(() => TE.tryCatch(() => leadRanks(launch, joinSettings(flags), builtRankEntry()), asFailure)),
     ),
-    ({ muster }) => trainOn(path, launch.isRestart ? { ...flags, resume: true } : flags, { ranks: muster, size: launch.size }),
+    ({ muster }) => trainOn(path, resuming(launch, flags), { ranks: muster, size: launch.size }),
     ({ close }) => TE.fromTask(close),
   );
 

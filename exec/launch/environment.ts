@@ -15,8 +15,8 @@ export type MeetingPlace =
   | { readonly kind: 'address'; readonly host: string; readonly port: number; readonly key: RunKey };
 
 export type Launch =
-  /** Nobody has started other processes. */
-  | { readonly kind: 'alone' }
+  /** Nobody has started other processes: this one starts its ranks itself. */
+  | { readonly kind: 'alone'; readonly isRestart: boolean }
   | {
       readonly kind: 'together';
       readonly rank: number;
@@ -90,15 +90,19 @@ const readSlurm = (env: Environment): Read => {
   const rank = numberOf(env, 'SLURM_PROCID', 0, problems);
   const size = numberOf(env, env.SLURM_STEP_NUM_TASKS === undefined ? 'SLURM_NTASKS' : 'SLURM_STEP_NUM_TASKS', 1, problems);
   const meeting = slurmMeeting(env, problems);
-  return checked({ kind: 'together', rank, size, meeting, isRestart: Number(env.SLURM_RESTART_COUNT ?? 0) > 0 }, problems);
+  return checked({ kind: 'together', rank, size, meeting, isRestart: isSlurmRestart(env) }, problems);
 };
 
+const isSlurmRestart = (env: Environment): boolean => Number(env.SLURM_RESTART_COUNT ?? 0) > 0;
+
+const tasksOfStep = (env: Environment): string | undefined => env.SLURM_STEP_NUM_TASKS ?? env.SLURM_NTASKS;
+
 /**
- * What the environment says about other processes of the run. `alone` where it says nothing, in particular in a batch
- * script, which is no step of its job. Left: everything that is missing or wrong.
+ * What the environment says about other processes of the run. `alone` where there are none, in particular in a batch script,
+ * which is no step of its job. Left: everything that is missing or wrong.
  */
 export const readLaunch = (env: Environment): Read => {
-  if (env.RANK !== undefined && env.WORLD_SIZE !== undefined) return readTorchrun(env);
-  if (env.SLURM_PROCID !== undefined && /^\d+$/.test(env.SLURM_STEP_ID ?? '')) return readSlurm(env);
-  return E.right({ kind: 'alone' });
+  if (env.RANK !== undefined && env.WORLD_SIZE !== undefined && env.WORLD_SIZE !== '1') return readTorchrun(env);
+  const isStep = env.SLURM_PROCID !== undefined && /^\d+$/.test(env.SLURM_STEP_ID ?? '');
+  return isStep && tasksOfStep(env) !== '1' ? readSlurm(env) : E.right({ kind: 'alone', isRestart: isSlurmRestart(env) });
 };

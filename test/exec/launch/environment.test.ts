@@ -10,8 +10,15 @@ const STEP = { SLURM_JOB_ID: '17', SLURM_STEP_ID: '0', SLURM_PROCID: '3', SLURM_
 
 describe('the environment of a process', () => {
   it('says nothing of other processes in a shell and in a batch script', () => {
-    expect(readLaunch({})).toEqual(E.right({ kind: 'alone' }));
-    expect(readLaunch({ SLURM_JOB_ID: '17', SLURM_PROCID: '0', SLURM_NTASKS: '4' })).toEqual(E.right({ kind: 'alone' }));
+    expect(readLaunch({})).toEqual(E.right({ kind: 'alone', isRestart: false }));
+    const script = { SLURM_JOB_ID: '17', SLURM_PROCID: '0', SLURM_NTASKS: '4' };
+    expect(readLaunch(script)).toEqual(E.right({ kind: 'alone', isRestart: false }));
+    expect(readLaunch({ ...script, SLURM_RESTART_COUNT: '1' })).toEqual(E.right({ kind: 'alone', isRestart: true }));
+  });
+
+  it('of a launcher that starts one process says nothing of others', () => {
+    expect(readLaunch({ RANK: '0', WORLD_SIZE: '1' })).toEqual(E.right({ kind: 'alone', isRestart: false }));
+    expect(readLaunch({ ...STEP, SLURM_PROCID: '0', SLURM_STEP_NUM_TASKS: '1' })).toMatchObject(E.right({ kind: 'alone' }));
   });
 
   it("is read by torchrun's convention", () => {
