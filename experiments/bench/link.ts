@@ -9,6 +9,7 @@ import { calibrate } from '../../sim/calibrate.ts';
 import type { CalibratedProfile } from '../../sim/device-profile.ts';
 import { simulate } from '../../sim/engine/simulate.ts';
 import { median } from '../../sim/measured-ops.ts';
+import { measuredTransfers } from '../../sim/measured-transfers.ts';
 import type { Cable } from '../two-machines/two-machines.ts';
 import { measuredCost } from './measured-cost.ts';
 import { runOnTwoMachines, type TwoMachineRuns } from './two-machine-run.ts';
@@ -67,17 +68,16 @@ export const benchLink = async (): Promise<void> => {
     const measured = traces.map((trace) => stepNs(run, trace));
     const errors = traces.map((trace, index) => replay(run, [trace], profile, cluster) / measured[index]! - 1);
     const quietNs = replay(run, traces, profile, cluster);
-    const { latencyNs, nsPerByte } = profile.link ?? { latencyNs: { value: NaN }, nsPerByte: { value: NaN } };
     rows.push([
       name,
-      `${formatDuration(latencyNs.value)}, ${(1000 / nsPerByte.value).toFixed(0)} MB/s`,
+      formatDuration(median(run.runs.flatMap(measuredTransfers).map(({ ns }) => ns))),
       formatDuration(quietNs),
       ...[Math.min(...measured), median(measured), Math.max(...measured)].map(formatDuration),
       percent(quietNs / median(measured) - 1),
       percent(median(errors)),
     ]);
   }
-  console.log(formatTable([['two machines', 'transfers to waiting ranks', 'predicted step', 'fastest', 'median', 'slowest run', 'error', 'replay error'], ...rows]));
+  console.log(formatTable([['two machines', 'a transfer to a waiting rank', 'predicted step', 'fastest', 'median', 'slowest run', 'error', 'replay error'], ...rows]));
   console.log(`Mean time of a step from iteration ${WARM_UP_ITERATIONS} on, ${ROUNDS} runs each. Prediction: the plan with each op's shortest time over the runs.`);
   console.log('Replay error: the plan with the shortest times of that run alone ÷ that run, median of the runs. Target: 5 %.');
 };
