@@ -124,7 +124,7 @@ describe('a muster of ranks', () => {
 describe('a rank', () => {
   const listen = (): Promise<Server> =>
     new Promise((resolve) => {
-      const server = createServer((socket) => socket.end('220 mail ready\r\n'));
+      const server = createServer((socket) => socket.on('error', () => undefined).end('220 mail ready\r\n'));
       server.listen(0, '127.0.0.1', () => resolve(server));
     });
 
