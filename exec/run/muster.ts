@@ -52,6 +52,8 @@ interface Seat {
 
 const LINGER_MS = 1000;
 const FAREWELL_SECONDS = 3;
+/** Longer for ranks that have joined: on a busy machine an op may still run. */
+const LATE_MS = 7000;
 const TICK_MS = 20;
 
 const otherVersion = ({ rank }: Signature, { version, host }: Hello): ExecError => ({
@@ -139,8 +141,9 @@ export const openMuster = async (options: MusterOptions): Promise<Muster> => {
     closing = true;
     await sendAll('leave');
     const untilMs = Date.now() + 1000 * farewellSeconds;
-    const stillHere = (): number => size - [...seats.values()].filter(({ left }) => left).length;
-    while (Date.now() < untilMs && stillHere() > 0) await setTimeout(TICK_MS);
+    const seated = (): number => [...seats.values()].filter(({ left }) => !left).length;
+    const isAwaited = (): boolean => (Date.now() < untilMs ? seated() > 0 || seats.size < size : Date.now() < untilMs + LATE_MS * Math.sign(farewellSeconds) && seated() > 0);
+    while (isAwaited()) await setTimeout(TICK_MS);
     line.close(LINGER_MS);
   };
   return { address: line.address, startCrew, fail, close };
