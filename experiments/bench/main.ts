@@ -4,14 +4,17 @@ import { benchEfficiency } from './efficiency.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
 import { benchIdleCauses } from './idle-causes.ts';
 import { benchIsolation } from './isolation.ts';
+import { benchLink } from './link.ts';
 import { benchManyPlans } from './many-plans.ts';
 import { benchMemoryFit } from './memory-fit.ts';
+import { benchOverlap } from './overlap.ts';
 import { benchPage } from './page.ts';
 import { benchParity } from './parity.ts';
 import { benchPlanMemory } from './plan-memory.ts';
 import { benchPrediction } from './prediction.ts';
 import { benchScheduler } from './scheduler.ts';
 import { benchSimulatorSpeed } from './simulator-speed.ts';
+import { benchTransport } from './transport.ts';
 import { benchUnequalLengths } from './unequal-lengths.ts';
 
 /** `npm run bench` runs all benchmarks, `npm run bench -- NAME …` some; each prints its figures and their peers. */
@@ -31,6 +34,9 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   scheduler: benchScheduler,
   cluster: benchCluster,
   'memory-fit': benchMemoryFit,
+  transport: benchTransport,
+  overlap: benchOverlap,
+  link: benchLink,
 };
 
 const names = process.argv.slice(2);
