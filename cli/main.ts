@@ -6,7 +6,7 @@ import { POLICY_NAMES } from '../core/scheduler/policy.ts';
 import { DEFAULT_STATE } from '../serve/places.ts';
 import { COLOUR_BY } from '../viz/timeline/colour-by.ts';
 import { exitCodeOf, formatFailure, type Failure } from './failure.ts';
-import { numberArgument } from './number-argument.ts';
+import { numberArgument, partArgument } from './number-argument.ts';
 import { PLAN_FORMATS } from './plan-formats.ts';
 
 /** Runs a command; the one place where a TaskEither is run and exit codes are set. */
@@ -22,6 +22,16 @@ const lazily =
   <A extends readonly unknown[]>(load: () => Promise<(...given: A) => TaskEither<Failure, void>>) =>
   (...given: A): Promise<void> =>
     runMain(async () => (await load())(...given)());
+
+/** Options that several commands have. */
+const joinTimeout = (): Option =>
+  new Option('--join-timeout <s>', 'seconds that ranks may take to join').argParser(numberArgument(1, false)).default(300);
+const lineTimeout = (): Option =>
+  new Option('--line-timeout <s>', 'seconds of silence after which a line between machines is lost').argParser(numberArgument(1, false)).default(20);
+const slurmArg = (): Option =>
+  new Option('--slurm-arg <option>', 'an option of sbatch, e.g. --slurm-arg=--partition=gpu; may be given several times')
+    .argParser((value: string, before: readonly string[]) => [...before, value])
+    .default([]);
 
 const program = new Command('mlora')
   .description('Plan, simulate and run pipeline-parallel fine-tuning of many LoRA adapters on one frozen language model.')
@@ -63,6 +73,14 @@ program
   .option('--out <folder>', 'folder for adapters, checkpoints, traces and report', 'runs/latest')
   .option('--resume', 'go on from the checkpoints in the folder of --out')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
+  .addOption(
+    new Option('--launcher <name>', 'who starts the ranks: local, this machine; slurm, a job that is submitted; auto, whoever has started this process, else local')
+      .choices(['auto', 'local', 'slurm'])
+      .default('auto'),
+  )
+  .addOption(joinTimeout())
+  .addOption(lineTimeout())
+  .addOption(slurmArg())
   .action(lazily(async () => (await import('./commands/train.ts')).trainCommand));
 
 program
@@ -75,6 +93,14 @@ program
   .option('--out <folder>', 'folder for adapters, checkpoints and traces; jobs that it holds already go on', 'runs/live')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
   .action(lazily(async () => (await import('./commands/live.ts')).liveCommand));
+
+program
+  .command('rank')
+  .description('take part as one rank in a run that `mlora train` coordinates as rank 0; a launcher says which rank this is')
+  .option('--out <folder>', 'folder of the run, where ranks meet that Slurm has started', 'runs/latest')
+  .addOption(joinTimeout())
+  .addOption(lineTimeout())
+  .action(lazily(async () => (await import('./commands/rank.ts')).rankCommand));
 
 program
   .command('calibrate')
@@ -125,6 +151,10 @@ program
   .argument('<sweep>', 'sweep file (YAML): name, base experiment, grid of values by path')
   .option('--out <folder>', 'folder for results and pictures; default: runs/ and the name of the file')
   .option('--threads <n>', 'worker threads; default: all cores', numberArgument(1, true))
+  .option('--part <k/n>', 'run only the k-th of n parts of the grid, without pictures; parts may run at the same time', partArgument)
+  .addOption(new Option('--launcher <name>', 'who runs the points: local, this machine; slurm, an array of jobs that is submitted').choices(['local', 'slurm']).default('local'))
+  .option('--tasks <n>', 'with --launcher slurm: jobs of the array', numberArgument(1, true), 16)
+  .addOption(slurmArg())
   .action(lazily(async () => (await import('./commands/sweep.ts')).sweepCommand));
 
 program

@@ -7,12 +7,14 @@ import type { TrainingOrder } from '../data/row-source.ts';
 import type { RowTable } from '../data/row-table.ts';
 import type { ExecError } from '../exec-error.ts';
 import type { AdapterSetup, AdapterState, NamedArray } from '../stage.ts';
+import type { Version } from '../version.ts';
 
 /*
  * What coordinator and ranks say to each other: plain data, so that the same messages pass inside a process, between
  * processes and between machines. A conversation: hello, setup, some ping and pong, ready; then for each program run
  * and done, with losses, weights and checkpoints in between; then stop. A run ends early when the rank of the first stage
- * is told to halt: it answers with the limits it has set, which the coordinator passes on to the others.
+ * is told to halt: it answers with the limits it has set, which the coordinator passes on to the others. Processes that
+ * somebody else has started, on other machines say, begin again with hello after a stop, until they are told to leave.
  *
  * A live program has no end until it is told: `live`, then adapters and pieces of the program as they come, with `progress`
  * and `stepped` in answer, at last `finish` and `done`. An adapter is there before a piece that loads it.
@@ -85,7 +87,12 @@ export type ToRank =
   | { readonly kind: 'finish' }
   | { readonly kind: 'halt' }
   | { readonly kind: 'limits'; readonly iterations: readonly number[] }
-  | { readonly kind: 'stop' };
+  /** Ends the conversation. */
+  | { readonly kind: 'stop' }
+  /** Ends the process. */
+  | { readonly kind: 'leave' }
+  /** Answers the hello of a process that cannot take part. */
+  | { readonly kind: 'refused'; readonly reason: string };
 
 /** Loss of one part of one microbatch, already scaled by its mini-batch. */
 export interface LossReport {
@@ -98,7 +105,10 @@ export interface LossReport {
 }
 
 export type FromRank =
-  | { readonly kind: 'hello'; readonly endpoint: string; readonly processId: number }
+  /** `host`: name of the rank's machine. */
+  | { readonly kind: 'hello'; readonly endpoint: string; readonly processId: number; readonly host: string; readonly version: Version }
+  /** The last word of a rank that was told to leave. */
+  | { readonly kind: 'goodbye' }
   /** Said once a second, whatever else there is to say. */
   | { readonly kind: 'alive' }
   | { readonly kind: 'ping' }

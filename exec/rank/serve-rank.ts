@@ -1,6 +1,8 @@
+import { hostname } from 'node:os';
 import * as E from 'fp-ts/lib/Either.js';
 import { ExecFailure, type ExecError } from '../exec-error.ts';
 import type { Transport } from '../transport/transport.ts';
+import { ownVersion } from '../version.ts';
 import { createClockSync, type ClockSync } from './clock-sync.ts';
 import type { Engine } from './engine.ts';
 import type { ControlPort, FromRank, RankSetup, ToRank } from './messages.ts';
@@ -97,15 +99,15 @@ const growProgram = (opened: Opened, message: LiveMessage, work: Work, send: (me
 };
 
 /**
- * A rank's whole life: takes the coordinator's messages until `stop`. What goes wrong is reported, and the rank then
- * waits to be stopped. Rejects when the line to the coordinator is lost.
+ * One conversation with the coordinator, until `stop` or `leave`, which it returns. What goes wrong is reported, and the rank
+ * then waits to be stopped. Rejects when the line to the coordinator is lost, or when it refuses this rank.
  */
-export const serveRank = async (port: ControlPort, host: RankHost): Promise<void> => {
+export const serveRank = async (port: ControlPort, host: RankHost): Promise<'stop' | 'leave'> => {
   const opened: Opened = {};
   const send = (message: FromRank): void => port.send(message);
   const clock = createClockSync(() => send({ kind: 'ping' }));
   const work = createWork((error) => send({ kind: 'failed', error: asExecError(error, opened.rank ?? -1) }));
-  send({ kind: 'hello', endpoint: host.endpoint, processId: process.pid });
+  send({ kind: 'hello', endpoint: host.endpoint, processId: process.pid, host: hostname(), version: ownVersion() });
   for (;;) {
     const message = await port.next();
     switch (message.kind) {
@@ -128,7 +130,12 @@ export const serveRank = async (port: ControlPort, host: RankHost): Promise<void
         opened.session?.halt?.limit(message.iterations);
         break;
       case 'stop':
-        return shutDown(opened, clock, work);
+      case 'leave':
+        await shutDown(opened, clock, work);
+        return message.kind;
+      case 'refused':
+        await shutDown(opened, clock, work);
+        throw new Error(message.reason);
       default:
         growProgram(opened, message, work, send);
     }

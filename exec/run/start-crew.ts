@@ -5,6 +5,7 @@ import { createMemoryTransports } from '../transport/memory-transport.ts';
 import type { Crew } from './crew.ts';
 import { startProcessCrew } from './process-crew.ts';
 import { startTaskCrew } from './task-crew.ts';
+import type { TrainOptions } from './train-options.ts';
 
 /** Hosts of ranks that share this process: engines open one after the other, so that each can tell its own bytes. */
 export const createTaskHosts = (size: number, open: RankHost['openEngine']): readonly RankHost[] => {
@@ -21,18 +22,19 @@ export const createTaskHosts = (size: number, open: RankHost['openEngine']): rea
 };
 
 /** The built entry of a rank's process, beside this file's own build. */
-const builtRankEntry = (): string => fileURLToPath(new URL('../rank-main.js', import.meta.url));
+export const builtRankEntry = (): string => fileURLToPath(new URL('../rank-main.js', import.meta.url));
 
 /** How ranks are started; see `TrainOptions`. */
-export interface CrewOptions {
-  readonly ranks: 'processes' | 'tasks';
-  readonly rankEntry?: string;
-  readonly patienceSeconds?: number;
-}
+export type CrewOptions = Pick<TrainOptions, 'ranks' | 'rankEntry' | 'patienceSeconds'>;
 
 /** Starts so many ranks in the way the options ask for. */
 export const startCrew = async (size: number, { ranks, rankEntry, patienceSeconds }: CrewOptions): Promise<Crew> => {
-  return ranks === 'processes'
-    ? startProcessCrew(size, rankEntry ?? builtRankEntry(), patienceSeconds)
-    : startTaskCrew(createTaskHosts(size, openEngine));
+  switch (ranks) {
+    case 'processes':
+      return startProcessCrew(size, rankEntry ?? builtRankEntry(), patienceSeconds);
+    case 'tasks':
+      return startTaskCrew(createTaskHosts(size, openEngine));
+    default:
+      return ranks.startCrew(size);
+  }
 };

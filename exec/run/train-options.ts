@@ -4,6 +4,7 @@ import type { Trace } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
 import type { NamedArray } from '../stage.ts';
 import type { CheckpointSettings } from '../../core/experiment/experiment.ts';
+import type { Muster } from './muster.ts';
 import type { Divergence, Evaluation, JobProgress } from './job-records.ts';
 import type { TrainJob } from './train-job.ts';
 
@@ -37,8 +38,8 @@ export interface TrainOptions {
   readonly backend: BackendName | 'auto';
   /** Adapters are written below this folder; null: they are only returned. */
   readonly outputFolder: string | null;
-  /** One operating-system process per device, or all devices as tasks of this process. */
-  readonly ranks: 'processes' | 'tasks';
+  /** One operating-system process per device of this machine, all devices as tasks of this process, or ranks that somebody else starts. */
+  readonly ranks: 'processes' | 'tasks' | Muster;
   /** Memory of each device in bytes, for the trace. */
   readonly capacityBytes: readonly number[];
   readonly onProgress: (event: ProgressEvent) => void;

@@ -4,8 +4,10 @@ import { benchEfficiency } from './efficiency.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
 import { benchIdleCauses } from './idle-causes.ts';
 import { benchIsolation } from './isolation.ts';
+import { benchLink } from './link.ts';
 import { benchManyPlans } from './many-plans.ts';
 import { benchMemoryFit } from './memory-fit.ts';
+import { benchOverlap } from './overlap.ts';
 import { benchPage } from './page.ts';
 import { benchParity } from './parity.ts';
 import { benchPlanMemory } from './plan-memory.ts';
@@ -13,6 +15,7 @@ import { benchPrediction } from './prediction.ts';
 import { benchScheduler } from './scheduler.ts';
 import { benchServe } from './serve.ts';
 import { benchSimulatorSpeed } from './simulator-speed.ts';
+import { benchTransport } from './transport.ts';
 import { benchUnequalLengths } from './unequal-lengths.ts';
 
 /** `npm run bench` runs all benchmarks, `npm run bench -- NAME …` some; each prints its figures and their peers. */
@@ -33,6 +36,9 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   cluster: benchCluster,
   serve: benchServe,
   'memory-fit': benchMemoryFit,
+  transport: benchTransport,
+  overlap: benchOverlap,
+  link: benchLink,
 };
 
 const names = process.argv.slice(2);
