@@ -10,6 +10,8 @@ export interface ShapePart {
   readonly squaredTokens: number;
   /** Positions that carry a loss; absent: all tokens. */
   readonly targets?: number;
+  /** Σ length² over the executor's attention blocks, where they are known; absent: as `shapeAsPacked` takes rows. */
+  readonly blockSquares?: number;
 }
 
 /** Microbatches with equal parts share one shape, so costs are computed once per shape. */

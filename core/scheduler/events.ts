@@ -32,6 +32,8 @@ export interface MeasuredMemory {
   /** That mini-batch, and what the ledger says of it; absent: it is as the job's spec says. */
   readonly size?: JobSize;
   readonly ledgerBytes?: readonly number[];
+  /** The part of it that was predicted: what lives only while a pass runs. */
+  readonly passBytes?: readonly number[];
 }
 
 /** Which adapters share microbatches on a pipeline, and into how many pieces each group's mini-batches are cut. */

@@ -19,6 +19,8 @@ export interface JobSpec {
   readonly size: JobSize;
   /** The ledger's prediction of what it holds on each device of a pipeline, before anything was measured. */
   readonly ledgerBytes: readonly number[];
+  /** The part of it that lives only while a pass runs; absent: none. */
+  readonly passBytes?: readonly number[];
   /** Stops it when its held-out loss no longer falls; absent: it runs to its end. */
   readonly patience?: Patience;
   /** Sweep it is a trial of; absent: none. */

@@ -55,7 +55,7 @@ interface UserState {
   unfinished: number;
 }
 
-const questionOf = ({ memoryKind, size, ledgerBytes }: JobSpec): MemoryQuestion => ({ kind: memoryKind, size, ledgerBytes });
+const questionOf = ({ memoryKind, size, ledgerBytes, passBytes }: JobSpec): MemoryQuestion => ({ kind: memoryKind, size, ledgerBytes, ...(passBytes === undefined ? {} : { passBytes }) });
 
 export const createScheduler = (options: SchedulerOptions, saved?: SchedulerState): Scheduler => {
   const { policy } = options;
@@ -241,8 +241,8 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
   const finishIteration = (job: JobState, iteration: number, measured: MeasuredMemory | undefined): void => {
     note(job, iteration);
     if (measured !== undefined) {
-      const { heldBytes, size = job.spec.size, ledgerBytes = job.spec.ledgerBytes } = measured;
-      memory.observe({ kind: job.spec.memoryKind, size, ledgerBytes }, heldBytes);
+      const { heldBytes, ...of } = measured;
+      memory.observe({ ...questionOf(job.spec), ...of }, heldBytes);
       if (job.reservedBytes.some((bytes, device) => bytes < heldBytes[device]!)) isUnsettled = true;
       job.reservedBytes = job.reservedBytes.map((bytes, device) => Math.max(bytes, heldBytes[device]!));
     }

@@ -46,7 +46,7 @@ const keyOf = ({ parts }: MicrobatchShape, kindOf: (adapter: number) => number):
 };
 
 const createTable = (describe: Describe, varying: readonly Size[], { parts }: MicrobatchShape): AffineTable => {
-  const empty = parts.map(({ adapter }): Required<ShapePart> => ({ adapter, rows: 0, tokens: 0, squaredTokens: 0, targets: 0 }));
+  const empty = parts.map(({ adapter }) => ({ adapter, rows: 0, tokens: 0, squaredTokens: 0, targets: 0 }));
   const constant = Float64Array.from(describe({ parts: empty }));
   const slopes = empty.flatMap((part, index) =>
     varying.map((size) => differenceOf(describe({ parts: empty.with(index, { ...part, [size]: 1 }) }), constant)),

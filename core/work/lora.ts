@@ -95,6 +95,13 @@ export const adapterLayerTensors = ({ model }: Pick<WorkSetting, 'model'>, { typ
     return [rank * inputSize, rank * outputSize, ...(type === 'dora' ? [outputSize] : [])];
   });
 
+/**
+ * Elements that the executor cuts from one layer's trained values for its products and keeps from step to step: A and B,
+ * each in both orientations; for DoRA also two values per output.
+ */
+export const adapterOperands = (setting: Pick<WorkSetting, 'model'>, adapter: Adapter): number =>
+  sumOverTargets(setting, adapter, ({ inputSize, outputSize }) => 2 * adapter.rank * (inputSize + outputSize) + (adapter.type === 'dora' ? 2 * outputSize : 0));
+
 /** Frozen values that an adapter brings to every stage: VeRA's projections, cut to each target module. */
 export const adapterFrozenParameters = (setting: Pick<WorkSetting, 'model'>, adapter: Adapter): number =>
   adapter.type === 'vera'

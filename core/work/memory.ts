@@ -2,7 +2,7 @@ import { embeddingParameters, layerLinearParameters, layerParameters, linearShap
 import type { MicrobatchShape } from '../plan/plan.ts';
 import { scoreElements } from './attention.ts';
 import { dequantisedBytes, frozenLinearBytes, quantisedProductBytes } from './frozen-linear.ts';
-import { adaptedModules, adapterFrozenParameters, adapterLayerParameters, adapterLayerTensors } from './lora.ts';
+import { adaptedModules, adapterFrozenParameters, adapterLayerParameters, adapterLayerTensors, adapterOperands } from './lora.ts';
 import { adapterOf, hasLoss, headTokens, shapeSize, type StageContent, type WorkSetting } from './setting.ts';
 
 /** Bytes of a microbatch's hidden states, or of their gradients. */
@@ -60,7 +60,7 @@ const optimizerVectors = ({ optimizers }: WorkSetting, adapter: number): number 
 
 /**
  * Bytes of one adapter's state on a stage: fp32 weight, gradient and Adam's two moments, 16 a parameter (Rajbhandari et
- * al. 2020, ZeRO, section 3.1); SGD remembers less, VeRA's projections are held beside.
+ * al. 2020, ZeRO, section 3.1); SGD remembers less, VeRA's projections are held beside, and what the executor multiplies by.
  */
 export const adapterStateBytes = (
   setting: WorkSetting,
@@ -71,7 +71,8 @@ export const adapterStateBytes = (
   const parameters = content.layerCount * adapterLayerParameters(setting, held);
   const frozen = adapterFrozenParameters(setting, held);
   const optimizer = FLOAT * optimizerVectors(setting, adapter) * parameters;
-  return { adapters: FLOAT * (parameters + frozen), gradients: FLOAT * parameters, optimizer };
+  const operands = setting.elementwise === 'tfjs' ? content.layerCount * adapterOperands(setting, held) : 0;
+  return { adapters: FLOAT * (parameters + frozen + operands), gradients: FLOAT * parameters, optimizer };
 };
 
 /** What the allocator adds to the adapter's weights, gradients and optimizer vectors, each a tensor of its own. */
@@ -134,11 +135,12 @@ const headSavedTensors = (setting: WorkSetting, content: StageContent, shape: Mi
 const logitBytes = ({ elementwise, elementBytes }: WorkSetting): { readonly saved: number; readonly during: number } =>
   elementwise === 'eager' ? { saved: FLOAT, during: 2 * FLOAT } : { saved: elementBytes, during: elementBytes };
 
-/** What the executor's layers share: a mask per attention block, cosines and sines per token. */
-const executorSharedElements = ({ model }: WorkSetting, shape: MicrobatchShape): number => {
-  const { tokens, squaredTokens } = shapeSize(shape);
-  return (model.headCount / model.keyValueHeadCount) * squaredTokens + 2 * tokens * model.headSize;
-};
+/** What the executor's layers share: cosines and sines per token. */
+const executorSharedElements = ({ model }: WorkSetting, shape: MicrobatchShape): number => 2 * shapeSize(shape).tokens * model.headSize;
+
+/** Masks of the executor's attention blocks while a forward runs, if no two are alike. */
+const maskElements = ({ elementwise, model }: WorkSetting, shape: MicrobatchShape): number =>
+  elementwise === 'tfjs' ? (model.headCount / model.keyValueHeadCount) * shapeSize(shape).squaredTokens : 0;
 
 /** Elements of each tensor kept of one layer: what the derivatives of its operations refer to. */
 const layerSavedTensors = (setting: WorkSetting, shape: MicrobatchShape): number[] => {
@@ -204,6 +206,7 @@ export const temporaryBytes = (
   const head = content.head || hasLoss(content) ? logitBytes(setting).during * headTokens(setting, shape) * vocabularySize : 0;
   // What the head keeps is gone by the time the layers run backward.
   const headSaved = setting.elementBytes * sum(headSavedTensors(setting, content, shape));
+  const masks = content.layerCount === 0 ? 0 : setting.elementBytes * maskElements(setting, shape);
   const backward = Math.max(layers(3, 3) + again - headSaved, head, 0);
-  return { forward: Math.max(layers(2, 2), head), backward };
+  return { forward: Math.max(layers(2, 2) + masks, head), backward };
 };

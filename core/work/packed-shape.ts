@@ -4,13 +4,14 @@ import type { MicrobatchShape, ShapePart } from '../plan/plan.ts';
 const BLOCK_TOKENS = 96;
 
 /**
- * A shape as the executor attends to it: `rows` are attention blocks, `squaredTokens` their squared lengths. Lengths of
- * single rows are not known here, so the rows of a part are taken as equally long.
+ * A shape as the executor attends to it: `rows` are attention blocks, `squaredTokens` their squared lengths. Where the
+ * part does not say how its rows are packed, they are taken as equally long.
  */
 export const shapeAsPacked = ({ parts }: MicrobatchShape): MicrobatchShape => ({ parts: parts.map(packPart) });
 
 const packPart = (part: ShapePart): ShapePart => {
-  const { rows, tokens } = part;
+  const { rows, tokens, blockSquares } = part;
+  if (blockSquares !== undefined) return { ...part, rows: tokens ** 2 / blockSquares, squaredTokens: blockSquares };
   const rowsPerBlock = Math.min(rows, Math.floor((BLOCK_TOKENS * rows) / Math.max(tokens, 1)));
   if (rowsPerBlock <= 1) return part;
   const length = tokens / rows;

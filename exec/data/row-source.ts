@@ -1,4 +1,5 @@
 import { firstRowOfMicrobatch, rowsOfMicrobatch, sizeOfRows, type PartSize } from '../../core/workload.ts';
+import { blockSquares } from '../model/batch-layout.ts';
 import type { Row } from '../packed-batch.ts';
 import { shuffleRows, sortRows } from './row-order.ts';
 import { countTargets, rowAt, rowLength, type RowTable } from './row-table.ts';
@@ -45,7 +46,8 @@ const sourceOf = ({ table, iterations, microbatches, rowIndex, range }: RowRange
     part: (iteration, index) => {
       const taken = indices(...range(iteration, index));
       const targets = taken.reduce((sum, row) => sum + countTargets(rowAt(table, row)), 0);
-      return { ...sizeOfRows(taken.map((row) => rowLength(table, row))), targets };
+      const lengths = taken.map((row) => rowLength(table, row));
+      return { ...sizeOfRows(lengths), targets, blockSquares: blockSquares(lengths) };
     },
     lossScale: (iteration) => {
       const batch = rowsIn(range(iteration, 0)[0], range(iteration, microbatches - 1)[1]);

@@ -1,5 +1,5 @@
 import type { MicrobatchShape } from '../../core/plan/plan.ts';
-import { jobBytes, roundTime, type PipelineTimes } from '../../core/planners/round-time.ts';
+import { jobBytes, roundTime, transientBytes, type PipelineTimes } from '../../core/planners/round-time.ts';
 import type { JobSpec } from '../../core/scheduler/job.ts';
 import type { JobSize } from '../../core/scheduler/memory-law.ts';
 import type { AdapterWorkload, PartSize } from '../../core/workload.ts';
@@ -21,25 +21,37 @@ export const workloadOfJob = (id: string, trainJob: TrainJob, firstIteration: nu
 export const minibatchOf = ({ microbatches, part }: AdapterWorkload, iteration: number): PartSize => {
   const parts = Array.from({ length: microbatches }, (_, index) => part(iteration, index));
   const sum = (pick: (size: PartSize) => number): number => parts.reduce((total, size) => total + pick(size), 0);
-  return { rows: sum(({ rows }) => rows), tokens: sum(({ tokens }) => tokens), squaredTokens: sum(({ squaredTokens }) => squaredTokens), targets: sum(({ targets = 0 }) => targets) };
+  return { rows: sum(({ rows }) => rows), tokens: sum(({ tokens }) => tokens), squaredTokens: sum(({ squaredTokens }) => squaredTokens), targets: sum(({ targets = 0 }) => targets), blockSquares: sum(({ squaredTokens, blockSquares = squaredTokens }) => blockSquares) };
 };
 
-/** Rows of equal length that have as many tokens, and as many squared, as these. */
-export const jobSizeOf = ({ tokens, squaredTokens }: PartSize): JobSize => ({ rows: tokens ** 2 / squaredTokens, length: squaredTokens / tokens });
+/** Rows of equal length that have as many tokens, and as many squared in attention blocks, as these. */
+export const jobSizeOf = ({ tokens, squaredTokens, blockSquares = squaredTokens, targets = tokens }: PartSize): JobSize => ({
+  rows: tokens ** 2 / blockSquares,
+  length: blockSquares / tokens,
+  targets,
+});
 
-const largestMinibatch = (workload: AdapterWorkload): PartSize => {
-  let largest = minibatchOf(workload, 0);
+/** What lives while a pass over the largest piece of a mini-batch runs, by device; predicted, as nobody sees it between ops. */
+export const passBytesOf = (times: PipelineTimes, kind: number, { microbatches, part }: AdapterWorkload, iteration: number): readonly number[] => {
+  const parts = Array.from({ length: microbatches }, (_, index) => part(iteration, index));
+  const largest = parts.reduce((most, each) => (each.tokens > most.tokens ? each : most));
+  return transientBytes(times, { parts: [{ adapter: kind, ...largest }] });
+};
+
+/** Its iteration, and all its rows. */
+const largestMinibatch = (workload: AdapterWorkload): { readonly iteration: number; readonly minibatch: PartSize } => {
+  let largest = { iteration: 0, minibatch: minibatchOf(workload, 0) };
   for (let iteration = 1; iteration < Math.min(MOST_SAMPLES, workload.iterations); iteration++) {
     const minibatch = minibatchOf(workload, iteration);
-    if (minibatch.tokens > largest.tokens) largest = minibatch;
+    if (minibatch.tokens > largest.minibatch.tokens) largest = { iteration, minibatch };
   }
   return largest;
 };
 
 /** A job as the scheduler sees it; `kind` is its adapter in the pipeline's costs. */
 export const jobSpecOf = ({ id, user, job, patience, sweep }: LiveJob, workload: AdapterWorkload, times: PipelineTimes, kind: { readonly number: number; readonly name: string }): JobSpec => {
-  const largest = largestMinibatch(workload);
-  const shape: MicrobatchShape = { parts: [{ adapter: kind.number, ...largest }] };
+  const { iteration, minibatch } = largestMinibatch(workload);
+  const shape: MicrobatchShape = { parts: [{ adapter: kind.number, ...minibatch }] };
   return {
     id,
     user,
@@ -47,8 +59,9 @@ export const jobSpecOf = ({ id, user, job, patience, sweep }: LiveJob, workload:
     iterations: workload.iterations,
     iterationNs: roundTime(times, [shape], [kind.number]).workNs,
     memoryKind: kind.name,
-    size: jobSizeOf(largest),
+    size: jobSizeOf(minibatch),
     ledgerBytes: jobBytes(times, kind.number, shape),
+    passBytes: passBytesOf(times, kind.number, workload, iteration),
     ...(patience === undefined ? {} : { patience }),
     ...(sweep === undefined ? {} : { sweep }),
   };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
 import * as z from 'zod';
 import { problem } from '../../core/problem.ts';
+import { isRecord } from '../../core/structure.ts';
 import type { SchedulerState } from '../../core/scheduler/scheduler.ts';
 import { writeFileAtomically } from '../checkpoint/write-files.ts';
 import type { ExecError } from '../exec-error.ts';
@@ -14,9 +15,9 @@ import type { ExecError } from '../exec-error.ts';
 
 const numbers = z.array(z.number());
 const schema = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   serviceNs: z.record(z.string(), z.number()),
-  memory: z.record(z.string(), z.array(z.object({ size: z.object({ rows: z.number(), length: z.number() }), ledgerBytes: numbers, heldBytes: numbers }))),
+  memory: z.record(z.string(), z.array(z.object({ size: z.object({ rows: z.number(), length: z.number(), targets: z.number() }), ledgerBytes: numbers, passBytes: numbers, heldBytes: numbers }))),
   sweeps: z.record(
     z.string(),
     z.object({
@@ -34,11 +35,14 @@ export const NOTHING_LEARNT: LearntState = { serviceNs: {}, memory: {}, sweeps: 
 
 const fileOf = (folder: string): string => join(folder, 'scheduler.json');
 
+/** Before version 2 sizes were those of rows, not of what attends in one block: that memory is learnt anew. */
+const inVersion2 = (written: unknown): unknown => (isRecord(written) && written.version === 1 ? { ...written, version: 2, memory: {} } : written);
+
 export const readLearnt = async (folder: string): Promise<E.Either<ExecError, LearntState>> => {
   const file = fileOf(folder);
   const bad = (message: string): E.Either<ExecError, never> => E.left({ kind: 'badInput', files: [{ file, problems: [problem('', message)] }] });
   try {
-    const read = schema.safeParse(JSON.parse(await readFile(file, 'utf8')));
+    const read = schema.safeParse(inVersion2(JSON.parse(await readFile(file, 'utf8'))));
     return read.success ? E.right(read.data) : bad('is no state of a scheduler of this version; without the file it starts afresh');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return E.right(NOTHING_LEARNT);
@@ -50,6 +54,6 @@ export const readLearnt = async (folder: string): Promise<E.Either<ExecError, Le
 export const writeLearnt = async (folder: string, { serviceNs, memory, sweeps, jobs }: LearntState & Pick<SchedulerState, 'jobs'>): Promise<void> => {
   const unfinished = (name: string): number => jobs.filter(({ spec }) => spec.sweep?.name === name).length;
   const settled = Object.entries(sweeps).map(([name, sweep]) => [name, { ...sweep, submitted: sweep.submitted - unfinished(name), active: 0 }] as const);
-  const content: z.output<typeof schema> = structuredClone({ version: 1, serviceNs, memory, sweeps: Object.fromEntries(settled) }) as z.output<typeof schema>;
+  const content: z.output<typeof schema> = structuredClone({ version: 2, serviceNs, memory, sweeps: Object.fromEntries(settled) }) as z.output<typeof schema>;
   await writeFileAtomically(fileOf(folder), [Buffer.from(JSON.stringify(content))]);
 };

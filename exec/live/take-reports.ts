@@ -1,6 +1,6 @@
 /** What ranks report becomes iterations, evaluations and states of jobs, which the scheduler is told of. */
 import type { MeasuredMemory } from '../../core/scheduler/events.ts';
-import { jobBytes, transientBytes } from '../../core/planners/round-time.ts';
+import { jobBytes } from '../../core/planners/round-time.ts';
 import type { FromRank } from '../rank/messages.ts';
 import { isFiniteState, withEvaluation, type Evaluation } from '../run/job-records.ts';
 import { createLossBook } from '../run/loss-book.ts';
@@ -9,7 +9,7 @@ import { heldoutParts } from '../run/train-job.ts';
 import type { AdapterState } from '../stage.ts';
 import { forgetStay, grow, handle, leave, sendAway } from './carry-out.ts';
 import { writeState } from './end-job.ts';
-import { jobSizeOf, minibatchOf } from './job-spec.ts';
+import { jobSizeOf, minibatchOf, passBytesOf } from './job-spec.ts';
 import { tell, tellOf, type Live, type LiveEntry, type Stay } from './live-state.ts';
 
 /** Iterations of a job of which the scheduler is always told what they held; later ones only when they held more. */
@@ -111,17 +111,17 @@ const completeIteration = (live: Live, stay: Stay, { iteration, loss, peaks }: C
 /** What a job held in an iteration, as far as the scheduler does not know it yet. What lives only while an op runs is predicted. */
 const measure = (live: Live, entry: LiveEntry, iteration: number, peaks: ReadonlyMap<number, number>): MeasuredMemory | null => {
   const { workload, kind } = entry;
-  const parts = Array.from({ length: workload.microbatches }, (_, index) => workload.part(iteration, index));
-  const largest = parts.reduce((most, part) => (part.tokens > most.tokens ? part : most));
-  const heldBytes = [...transientBytes({ ...live.times, cost: live.kinds.cost() }, { parts: [{ adapter: kind, ...largest }] })];
+  const times = { ...live.times, cost: live.kinds.cost() };
+  const passBytes = passBytesOf(times, kind, workload, iteration);
+  const heldBytes = [...passBytes];
   for (const [stage, bytes] of peaks) heldBytes[live.times.deviceOfStage[stage]!]! += bytes;
   const before = entry.heldBytes;
   entry.heldBytes = heldBytes.map((bytes, device) => Math.max(bytes, before?.[device] ?? 0));
   const isMore = heldBytes.some((bytes, device) => bytes > (before?.[device] ?? 0));
   if (entry.measured++ >= MEASURED_ITERATIONS && !isMore) return null;
   const minibatch = minibatchOf(workload, iteration);
-  const ledgerBytes = jobBytes({ ...live.times, cost: live.kinds.cost() }, kind, { parts: [{ adapter: kind, ...minibatch }] });
-  return { heldBytes, size: jobSizeOf(minibatch), ledgerBytes };
+  const ledgerBytes = jobBytes(times, kind, { parts: [{ adapter: kind, ...minibatch }] });
+  return { heldBytes, size: jobSizeOf(minibatch), ledgerBytes, passBytes };
 };
 
 /** Held-out losses come from the last stage alone: they may be here before the other stages' steps. */

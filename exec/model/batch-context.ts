@@ -74,5 +74,17 @@ const masksOf = (chunks: readonly AttentionChunk[], group: number): readonly Ten
   });
 };
 
+/** The context without its masks, which only forwards need. */
+export const withoutMasks = (context: BatchContext): BatchContext => {
+  dispose([...context.attention.masks]);
+  return { ...context, attention: { ...context.attention, masks: [] } };
+};
+
+/** The context for forwards again. */
+export const withMasks = (context: BatchContext): BatchContext => {
+  const { model, chunks } = context.attention;
+  return { ...context, attention: { ...context.attention, masks: masksOf(chunks, model.headCount / model.keyValueHeadCount) } };
+};
+
 export const disposeBatchContext = ({ attention: { masks, rotation } }: BatchContext): void =>
   dispose([...masks, rotation.cosines, rotation.sines]);

@@ -56,6 +56,9 @@ const cutIntoChunks = (lengths: readonly number[], start: number): AttentionChun
   return chunks;
 };
 
+/** Σ length² over the attention blocks in which rows of these lengths attend. */
+export const blockSquares = (lengths: readonly number[]): number => cutIntoChunks(lengths, 0).reduce((sum, { count }) => sum + count ** 2, 0);
+
 const positionsOf = (chunks: readonly AttentionChunk[], tokens: number): Int32Array => {
   const positions = new Int32Array(tokens);
   for (const { start, rowLengths } of chunks) {

@@ -10,7 +10,7 @@ import type { TensorSource } from '../checkpoint/checkpoint.ts';
 import { type LayerRange, isFirstStage } from '../checkpoint/model-tensors.ts';
 import type { PackedBatch } from '../packed-batch.ts';
 import type { ForwardResult, Stage } from '../stage.ts';
-import { type BatchContext, type RotaryConstants, createBatchContext, disposeBatchContext } from './batch-context.ts';
+import { type BatchContext, type RotaryConstants, createBatchContext, disposeBatchContext, withMasks, withoutMasks } from './batch-context.ts';
 import { packTokens } from './batch-layout.ts';
 import { type LayerKept, backwardLayers, evaluateLayers, forwardLayers } from './layer-stack.ts';
 import { type HeadSaved, backwardHead, forwardHead } from './loss-head.ts';
@@ -111,7 +111,7 @@ const forward = (state: StageState, batch: PackedBatch, input: Tensor2D | null):
   const bottom = input ?? embed(state, batch);
   const { hidden, kept: layers } = forwardLayers(weights.layers, bottom, { batch: context, recompute });
   const head = weights.head && forwardHead(weights.head, hidden, batch, options.backend);
-  inFlight.set(batch.microbatch, { batch, context, layers, head: head?.saved });
+  inFlight.set(batch.microbatch, { batch, context: withoutMasks(context), layers, head: head?.saved });
   if (head === undefined) return { kind: 'hidden', hidden };
   hidden.dispose();
   return { kind: 'loss', losses: head.losses };
@@ -129,11 +129,12 @@ const evaluate = (state: StageState, batch: PackedBatch, input: Tensor2D | null)
 };
 
 const backward = (state: StageState, microbatch: number, gradient: Tensor2D | null): Tensor2D | null => {
-  const { weights, inFlight, range } = state;
+  const { weights, inFlight, range, options } = state;
   const flight = inFlight.get(microbatch);
   if (flight === undefined) throw new Error(`microbatch ${microbatch} has no forward to go back from`);
   inFlight.delete(microbatch);
-  const { batch, context, layers, head } = flight;
+  const { batch, layers, head } = flight;
+  const context = options.recompute === true ? withMasks(flight.context) : flight.context;
   const top = weights.head ? backwardHead(weights.head, head, batch, context.layout.tokens) : gradient!;
   release(head);
   const bottom = backwardLayers(weights.layers, layers, top, { batch: context, needsInput: !isFirstStage(range) });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
 import type { Job } from '../../core/job.ts';
 import { firstComeFirstServed } from '../../core/scheduler/policy.ts';
+import { evaluateLaw, fitLaw } from '../../core/scheduler/memory-law.ts';
 import { createMemoryModel, type MemoryObservation } from '../../core/scheduler/memory-model.ts';
 import { formatTable } from '../../core/text-table.ts';
 import { nanoseconds } from '../../core/units.ts';
@@ -16,11 +17,16 @@ import { openDemo } from './demo-run.ts';
 
 /*
  * The memory law on what live runs measured: jobs of one kind with mini-batches of many sizes run on the demo model, one
- * after the other; the law is fitted on some of the sizes and predicts the others.
+ * after the other; the law is fitted on some of the sizes and predicts the others. Half of the jobs have rows of one
+ * length, the others of two. Beside the scheduler's model, in which law and ledger count together, stands its law
+ * alone.
  */
 
 const ROWS = [1, 2, 3, 4, 6, 8];
-const WORDS = [8, 24, 48, 80, 110];
+/** Words of rows in turn. */
+const WORDS = [[8], [24], [48], [80], [110], [8, 24], [8, 48], [24, 80], [48, 110], [8, 110]];
+/** Pieces that mini-batches are cut into. */
+const MICROBATCHES = 1;
 /** Sizes the law is fitted on, and the error that is aimed at. */
 const FITS = [
   { points: 3, target: 0.01 },
@@ -28,7 +34,7 @@ const FITS = [
 ];
 const DRAWS = 200;
 
-const jobOf = (template: Job, rows: number, words: number, file: string): LiveJob => ({
+const jobOf = (template: Job, rows: number, words: string, file: string): LiveJob => ({
   id: `rows-${rows}-words-${words}`,
   user: 'bench',
   job: {
@@ -45,15 +51,17 @@ const measure = async (folder: string): Promise<readonly MemoryObservation[]> =>
   const { experiment } = await openDemo();
   if (experiment.modelSource.kind === 'preset') throw new Error('the demo has a model folder');
   const jobs = WORDS.flatMap((words) => {
-    const file = join(folder, `${words}.jsonl`);
-    writeFileSync(file, `${JSON.stringify({ text: Array.from({ length: words }, (_, word) => `${word % 10}`).join(' ') })}\n`.repeat(8));
-    return ROWS.map((rows) => jobOf(experiment.jobs[0]!, rows, words, file));
+    const name = words.join('-');
+    const file = join(folder, `${name}.jsonl`);
+    const lines = words.map((count) => `${JSON.stringify({ text: Array.from({ length: count }, (_, word) => `${word % 10}`).join(' ') })}\n`);
+    writeFileSync(file, lines.join('').repeat(8 / lines.length));
+    return ROWS.map((rows) => jobOf(experiment.jobs[0]!, rows, name, file));
   });
   const ran = await runArrivals(
     {
       ...livePipeline(experiment),
       model: experiment.model, modelFolder: experiment.modelSource.path, backend: 'wasm',
-      scheduler: { policy: firstComeFirstServed, slots: 1 }, microbatches: 1, checkpoint: { every: 100, keep: 1 },
+      scheduler: { policy: firstComeFirstServed, slots: 1 }, microbatches: MICROBATCHES, checkpoint: { every: 100, keep: 1 },
       folder: join(folder, 'run'), ranks: 'tasks', onEvent: () => undefined,
     },
     jobs,
@@ -64,21 +72,43 @@ const measure = async (folder: string): Promise<readonly MemoryObservation[]> =>
   return Object.values(learnt.right.memory).flat();
 };
 
+/** Predicts what a size holds on each device. */
+type Predict = (observation: MemoryObservation) => readonly number[];
+type Fit = (seen: readonly MemoryObservation[]) => Predict;
+
+const KIND = 'kind';
+
+const byModel: Fit = (seen) => {
+  const model = createMemoryModel({ [KIND]: [...seen] });
+  return ({ heldBytes: _, ...question }) => model.estimate({ kind: KIND, ...question }).map(({ bytes }) => bytes);
+};
+
+const upperByModel: Fit = (seen) => {
+  const model = createMemoryModel({ [KIND]: [...seen] });
+  return ({ heldBytes: _, ...question }) => model.upperBytes({ kind: KIND, ...question });
+};
+
+const byLaw: Fit = (seen) => {
+  const kept = ({ heldBytes, passBytes }: MemoryObservation, device: number): number => heldBytes[device]! - passBytes![device]!;
+  const laws = seen[0]!.heldBytes.map((_, device) => fitLaw(seen.map(({ size }) => size), seen.map((each) => kept(each, device))));
+  return ({ size, passBytes }) => laws.map((law, device) => evaluateLaw(law, size) + passBytes![device]!);
+};
+
 /** Relative errors of predictions for the sizes that a fit on `points` others has not seen. */
-const errors = (observations: readonly MemoryObservation[], points: number): readonly number[] => {
-  const kind = 'kind';
+const errors = (observations: readonly MemoryObservation[], points: number, fit: Fit): readonly number[] => {
   // Draws are spread by a step that has no common divisor with the number of sizes.
   return Array.from({ length: DRAWS }, (_, draw) => draw).flatMap((draw) => {
     const order = [...observations.keys()].sort((a, b) => ((a * 7919 + draw * 104729) % 1009) - ((b * 7919 + draw * 104729) % 1009));
     const seen = order.slice(0, points).map((index) => observations[index]!);
-    const model = createMemoryModel({ [kind]: [...seen] });
+    const predict = fit(seen);
     return order.slice(points).flatMap((index) => {
-      const { heldBytes, size, ledgerBytes } = observations[index]!;
-      return model.estimate({ kind, size, ledgerBytes }).map(({ bytes }, device) => Math.abs(bytes / heldBytes[device]! - 1));
+      const observation = observations[index]!;
+      return predict(observation).map((bytes, device) => bytes / observation.heldBytes[device]! - 1);
     });
   });
 };
 
+const absolute = (values: readonly number[]): readonly number[] => values.map(Math.abs);
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const percent = (share: number): string => `${(100 * share).toFixed(3)} %`;
 
@@ -93,11 +123,19 @@ export const benchMemoryFit = async (): Promise<void> => {
         ['', 'mean error', 'largest', 'target'],
         ['ledger, nothing measured', percent(mean(ledger)), percent(Math.max(...ledger)), ''],
         ...FITS.map(({ points, target }) => {
-          const found = errors(observations, points);
-          return [`law from ${points} sizes`, percent(mean(found)), percent(Math.max(...found)), percent(target)];
+          const found = absolute(errors(observations, points, byModel));
+          return [`model from ${points} sizes`, percent(mean(found)), percent(Math.max(...found)), percent(target)];
+        }),
+        ...FITS.map(({ points }) => {
+          const found = absolute(errors(observations, points, byLaw));
+          return [`law alone from ${points} sizes`, percent(mean(found)), percent(Math.max(...found)), ''];
         }),
       ]),
     );
+    for (const { points } of FITS) {
+      const uppers = errors(observations, points, upperByModel);
+      console.log(`admission from ${points} sizes: ${percent(mean(uppers))} above what is held on average, below it in ${uppers.filter((each) => each < 0).length} of ${uppers.length}`);
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -9,7 +9,8 @@ export interface HeldPart {
 
 /**
  * What each adapter holds on each stage, measured: parameters, optimizer, gradients, and what forwards keep for backwards.
- * Of a microbatch that several adapters share each counts for its tokens.
+ * Of a microbatch that several adapters share each counts for its tokens. After a step an adapter holds what it was loaded
+ * with: what is freed in between ops, or shared out by tokens though it is one adapter's, does not add up over iterations.
  */
 export interface HeldBytes {
   readonly computed: (op: Op, bytes: OpBytes) => void;
@@ -20,15 +21,23 @@ export interface HeldBytes {
 interface Holding {
   bytes: number;
   peak: number;
+  /** When it was loaded. */
+  loaded: number;
+  /** Its gradient is there. */
+  hasGradient: boolean;
 }
 
-export const createHeldBytes = (partsOf: (microbatch: number) => readonly HeldPart[]): HeldBytes => {
+export interface HeldBytesSource {
+  readonly partsOf: (microbatch: number) => readonly HeldPart[];
+  /** Size of an adapter's gradient on a stage. */
+  readonly gradientBytes: (stage: number, adapter: number) => number;
+}
+
+export const createHeldBytes = ({ partsOf, gradientBytes }: HeldBytesSource): HeldBytes => {
   const holdings = new Map<string, Holding>();
-  /** Bytes kept by forwards, until their backward. */
-  const kept = new Map<string, number>();
   const holdingOf = (stage: number, adapter: number): Holding => {
     const name = `${stage}/${adapter}`;
-    const known = holdings.get(name) ?? { bytes: 0, peak: 0 };
+    const known = holdings.get(name) ?? { bytes: 0, peak: 0, loaded: 0, hasGradient: false };
     holdings.set(name, known);
     return known;
   };
@@ -42,24 +51,36 @@ export const createHeldBytes = (partsOf: (microbatch: number) => readonly HeldPa
     const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
     for (const part of parts) add(stage, part.adapter, (change * part.tokens) / tokens);
   };
+  /** Gradients are there before what the forward kept is gone. Returns the bytes of those that are new. */
+  const addGradients = (stage: number, microbatch: number): number => {
+    let bytes = 0;
+    for (const { adapter } of partsOf(microbatch)) {
+      const holding = holdingOf(stage, adapter);
+      if (holding.hasGradient) continue;
+      holding.hasGradient = true;
+      add(stage, adapter, gradientBytes(stage, adapter));
+      bytes += gradientBytes(stage, adapter);
+    }
+    return bytes;
+  };
   return {
     computed: (op, { held, input, output }) => {
       const change = held - output + input;
       switch (op.kind) {
         case 'forward':
-          kept.set(`${op.stage}/${op.microbatch}`, change);
           return share(op.stage, op.microbatch, change);
-        case 'backward': {
-          // Gradients are there before what the forward kept is gone.
-          const name = `${op.stage}/${op.microbatch}`;
-          const activations = kept.get(name) ?? 0;
-          kept.delete(name);
-          share(op.stage, op.microbatch, change + activations);
-          return share(op.stage, op.microbatch, -activations);
-        }
+        case 'backward':
+          return share(op.stage, op.microbatch, change - addGradients(op.stage, op.microbatch));
         case 'load':
-        case 'step':
-          return add(op.stage, op.adapter, change);
+          add(op.stage, op.adapter, change);
+          holdingOf(op.stage, op.adapter).loaded = change;
+          return;
+        case 'step': {
+          const holding = holdingOf(op.stage, op.adapter);
+          holding.bytes = holding.loaded;
+          holding.hasGradient = false;
+          return;
+        }
         case 'release':
           holdings.delete(`${op.stage}/${op.adapter}`);
           return;

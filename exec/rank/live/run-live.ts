@@ -43,6 +43,8 @@ const createStepCounts = (stages: readonly number[]): StepCounts => {
 };
 
 interface LiveRecord {
+  /** Size of an adapter's trained matrices on a stage. */
+  readonly parameterBytes: (stage: number, adapter: number) => number;
   readonly program: LiveProgram;
   readonly observer: RecordingObserver;
   readonly steps: StepCounts;
@@ -52,8 +54,8 @@ interface LiveRecord {
 }
 
 /** Reports steps with what their adapters held, and forgets what is through. */
-const liveObserver = ({ program, observer, steps, stages, report, send }: LiveRecord): Observer => {
-  const held = createHeldBytes((microbatch) => program.microbatchOf(microbatch).parts);
+const liveObserver = ({ parameterBytes, program, observer, steps, stages, report, send }: LiveRecord): Observer => {
+  const held = createHeldBytes({ partsOf: (microbatch) => program.microbatchOf(microbatch).parts, gradientBytes: parameterBytes });
   const left = new Map<number, number>();
   let spans = 0;
   const noteStep = ({ stage, adapter, iteration }: Extract<Op, { readonly iteration: number }>): void => {
@@ -120,10 +122,11 @@ const executionOf = (session: Session, { zeroNs }: LiveOrder, { program, steps }
 export const runLive = async (session: Session, program: LiveProgram, order: LiveOrder, send: Send): Promise<void> => {
   const { setup, engine } = session;
   const stages = ownStages(setup.placements, setup.rank);
-  const ledger = createMemoryLedger(setup.rank, (stage, adapter) => engine.parameterBytes(stage, program.adapterOf(adapter).setup.adapter));
+  const parameterBytes = (stage: number, adapter: number): number => engine.parameterBytes(stage, program.adapterOf(adapter).setup.adapter);
+  const ledger = createMemoryLedger(setup.rank, parameterBytes);
   const observer = createObserver({ device: setup.rank, microbatchOf: program.microbatchOf, ledger, send });
   const report = (): void => send({ kind: 'recorded', spans: observer.takeSpans(), memory: ledger.take() });
-  const record: LiveRecord = { program, observer, steps: createStepCounts(stages), stages, report, send };
+  const record: LiveRecord = { parameterBytes, program, observer, steps: createStepCounts(stages), stages, report, send };
   const execution = executionOf(session, order, record, liveObserver(record));
   ledger.hold('baseWeights', execution.now(), engine.baseBytes);
   try {
