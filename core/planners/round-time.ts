@@ -71,10 +71,20 @@ const roundShapes = (jobs: readonly AdapterWorkload[], adapters: readonly number
 };
 
 /** What a job may hold on each device: its adapter, the activations of a whole mini-batch, and what a pass over it needs. */
-export const jobBytes = ({ cost, deviceOfStage, deviceCount }: PipelineTimes, adapter: number, minibatch: MicrobatchShape): number[] => {
+export const jobBytes = (pipeline: PipelineTimes, adapter: number, minibatch: MicrobatchShape): number[] => {
+  const kept = keptBytes(pipeline, adapter, () => minibatch);
+  return transientBytes(pipeline, minibatch).map((bytes, device) => bytes + kept[device]!);
+};
+
+/** What a job keeps between ops on each device: its adapter, and the activations of what is in flight on each stage. */
+export const keptBytes = (
+  { cost, deviceOfStage, deviceCount }: Omit<PipelineTimes, 'transferNs'>,
+  adapter: number,
+  inFlight: (stage: number) => MicrobatchShape,
+): number[] => {
   const held = new Array<number>(deviceCount).fill(0);
-  for (const [stage, device] of deviceOfStage.entries()) held[device]! += adapterTotalBytes(cost, stage, adapter) + activationTotalBytes(cost, stage, minibatch);
-  return transientBytes({ cost, deviceOfStage, deviceCount }, minibatch).map((bytes, device) => bytes + held[device]!);
+  for (const [stage, device] of deviceOfStage.entries()) held[device]! += adapterTotalBytes(cost, stage, adapter) + activationTotalBytes(cost, stage, inFlight(stage));
+  return held;
 };
 
 /** What a pass over a microbatch needs beside what it keeps, on each device. */

@@ -29,8 +29,8 @@ export type SchedulerEvent = { readonly timeNs: number } & (
 /** The most that a job held on each device while it made an iteration. */
 export interface MeasuredMemory {
   readonly heldBytes: readonly number[];
-  /** That mini-batch, and what the ledger says of it; absent: it is as the job's spec says. */
-  readonly size?: JobSize;
+  /** What was in flight then on each device, and what the ledger says of it; absent: the mini-batch of the job's spec. */
+  readonly sizes?: readonly JobSize[];
   readonly ledgerBytes?: readonly number[];
   /** The part of it that was predicted: what lives only while a pass runs. */
   readonly passBytes?: readonly number[];

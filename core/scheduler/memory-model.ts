@@ -8,7 +8,8 @@ import { evaluateLaw, fitLaw, leverageOf, type JobSize } from './memory-law.ts';
 
 /** A measured peak of one job by device, beside what the ledger said. */
 export interface MemoryObservation {
-  readonly size: JobSize;
+  /** What was in flight on each device. */
+  readonly sizes: readonly JobSize[];
   readonly ledgerBytes: readonly number[];
   /** The part of both that lives only while a pass runs and is predicted: the law is of the rest. Absent: none. */
   readonly passBytes?: readonly number[];
@@ -21,7 +22,8 @@ export type MemoryObservations = Record<string, MemoryObservation[]>;
 /** What is asked: jobs of one kind (same modules, rank and optimizer) follow one law on each device. */
 export interface MemoryQuestion {
   readonly kind: string;
-  readonly size: JobSize;
+  /** What may be in flight on each device. */
+  readonly sizes: readonly JobSize[];
   readonly ledgerBytes: readonly number[];
   /** As in an observation. */
   readonly passBytes?: readonly number[];
@@ -74,20 +76,20 @@ export const createMemoryModel = (observations: MemoryObservations = {}): Memory
     fitted.set(key, predict);
     return predict;
   };
-  const estimate = ({ kind, size, ledgerBytes, passBytes }: MemoryQuestion): MemoryEstimate[] =>
-    ledgerBytes.map((bytes, device) => predictor(kind, device)({ size, ledgerBytes: bytes, passBytes: passBytes?.[device] ?? 0 }));
+  const estimate = ({ kind, sizes, ledgerBytes, passBytes }: MemoryQuestion): MemoryEstimate[] =>
+    ledgerBytes.map((bytes, device) => predictor(kind, device)({ size: sizes[device]!, ledgerBytes: bytes, passBytes: passBytes?.[device] ?? 0 }));
   return {
     observations,
     estimate,
     upperBytes: (question) => estimate(question).map(({ bytes, margin }) => Math.ceil(bytes * (1 + margin))),
-    observe: ({ kind, size, ledgerBytes, passBytes }, heldBytes) => {
+    observe: ({ kind, sizes, ledgerBytes, passBytes }, heldBytes) => {
       const known = (observations[kind] ??= []);
-      const at = known.findIndex((each) => sameSize(each.size, size));
+      const at = known.findIndex((each) => each.sizes.every((size, device) => sameSize(size, sizes[device]!)));
       const before = known[at]?.heldBytes;
       if (before !== undefined && heldBytes.every((bytes, device) => bytes <= before[device]!)) return;
       if (at >= 0) known.splice(at, 1);
       const most = heldBytes.map((bytes, device) => Math.max(bytes, before?.[device] ?? 0));
-      known.push({ size, ledgerBytes, ...(passBytes === undefined ? {} : { passBytes }), heldBytes: most });
+      known.push({ sizes, ledgerBytes, ...(passBytes === undefined ? {} : { passBytes }), heldBytes: most });
       if (known.length > MOST_SIZES) known.shift();
       for (const device of heldBytes.keys()) fitted.delete(`${device} ${kind}`);
     },
@@ -103,7 +105,7 @@ interface Measured extends DeviceQuestion {
 
 const measuredOn = (observations: readonly MemoryObservation[], device: number): readonly Measured[] =>
   observations
-    .map(({ size, ledgerBytes, passBytes, heldBytes }) => ({ size, ledgerBytes: ledgerBytes[device]!, passBytes: passBytes?.[device] ?? 0, heldBytes: heldBytes[device]! }))
+    .map(({ sizes, ledgerBytes, passBytes, heldBytes }) => ({ size: sizes[device]!, ledgerBytes: ledgerBytes[device]!, passBytes: passBytes?.[device] ?? 0, heldBytes: heldBytes[device]! }))
     .filter((each) => each.ledgerBytes > 0 && each.heldBytes > each.passBytes);
 
 const fitPredictor = (observations: readonly MemoryObservation[], device: number): Predict => {

@@ -55,7 +55,12 @@ interface UserState {
   unfinished: number;
 }
 
-const questionOf = ({ memoryKind, size, ledgerBytes, passBytes }: JobSpec): MemoryQuestion => ({ kind: memoryKind, size, ledgerBytes, ...(passBytes === undefined ? {} : { passBytes }) });
+const questionOf = ({ memoryKind, size, ledgerBytes, passBytes }: JobSpec): MemoryQuestion => ({
+  kind: memoryKind,
+  sizes: ledgerBytes.map(() => size),
+  ledgerBytes,
+  ...(passBytes === undefined ? {} : { passBytes }),
+});
 
 export const createScheduler = (options: SchedulerOptions, saved?: SchedulerState): Scheduler => {
   const { policy } = options;

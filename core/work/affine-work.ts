@@ -3,7 +3,7 @@
  * FLOPs, bytes and counts of each are affine in every part's rows, tokens, squared tokens and targets. So a few
  * evaluations of the full description give all coefficients, and a shape costs a few multiplications.
  */
-import type { MicrobatchShape, ShapePart } from '../plan/plan.ts';
+import type { MicrobatchShape } from '../plan/plan.ts';
 
 type Describe = (shape: MicrobatchShape) => readonly number[];
 

@@ -17,12 +17,20 @@ export const workloadOfJob = (id: string, trainJob: TrainJob, firstIteration: nu
   return { name: id, iterations, firstIteration, microbatches, arrivalNs: 0, priority: trainJob.job.priority, part, ...turns };
 };
 
-/** All rows of an iteration together. */
-export const minibatchOf = ({ microbatches, part }: AdapterWorkload, iteration: number): PartSize => {
-  const parts = Array.from({ length: microbatches }, (_, index) => part(iteration, index));
-  const sum = (pick: (size: PartSize) => number): number => parts.reduce((total, size) => total + pick(size), 0);
+const allPieces = ({ microbatches }: AdapterWorkload): readonly number[] => Array.from({ length: microbatches }, (_, index) => index);
+
+/** The rows of some pieces of an iteration together; absent: of all. */
+export const minibatchOf = (workload: AdapterWorkload, iteration: number, pieces = allPieces(workload)): PartSize => {
+  return addSizes(pieces.map((index) => workload.part(iteration, index)), 1);
+};
+
+const addSizes = (parts: readonly PartSize[], share: number): PartSize => {
+  const sum = (pick: (size: PartSize) => number): number => share * parts.reduce((total, size) => total + pick(size), 0);
   return { rows: sum(({ rows }) => rows), tokens: sum(({ tokens }) => tokens), squaredTokens: sum(({ squaredTokens }) => squaredTokens), targets: sum(({ targets = 0 }) => targets), blockSquares: sum(({ squaredTokens, blockSquares = squaredTokens }) => blockSquares) };
 };
+
+/** Of several stages of a device. */
+export const meanSize = (sizes: readonly PartSize[]): PartSize => addSizes(sizes, 1 / sizes.length);
 
 /** Rows of equal length that have as many tokens, and as many squared in attention blocks, as these. */
 export const jobSizeOf = ({ tokens, squaredTokens, blockSquares = squaredTokens, targets = tokens }: PartSize): JobSize => ({
@@ -32,8 +40,8 @@ export const jobSizeOf = ({ tokens, squaredTokens, blockSquares = squaredTokens,
 });
 
 /** What lives while a pass over the largest piece of a mini-batch runs, by device; predicted, as nobody sees it between ops. */
-export const passBytesOf = (times: PipelineTimes, kind: number, { microbatches, part }: AdapterWorkload, iteration: number): readonly number[] => {
-  const parts = Array.from({ length: microbatches }, (_, index) => part(iteration, index));
+export const passBytesOf = (times: PipelineTimes, kind: number, workload: AdapterWorkload, iteration: number): readonly number[] => {
+  const parts = allPieces(workload).map((index) => workload.part(iteration, index));
   const largest = parts.reduce((most, each) => (each.tokens > most.tokens ? each : most));
   return transientBytes(times, { parts: [{ adapter: kind, ...largest }] });
 };

@@ -14,10 +14,12 @@ import type { ExecError } from '../exec-error.ts';
  */
 
 const numbers = z.array(z.number());
+const size = z.object({ rows: z.number(), length: z.number(), targets: z.number() });
+const observation = z.object({ sizes: z.array(size), ledgerBytes: numbers, passBytes: numbers, heldBytes: numbers });
 const schema = z.object({
   version: z.literal(2),
   serviceNs: z.record(z.string(), z.number()),
-  memory: z.record(z.string(), z.array(z.object({ size: z.object({ rows: z.number(), length: z.number(), targets: z.number() }), ledgerBytes: numbers, passBytes: numbers, heldBytes: numbers }))),
+  memory: z.record(z.string(), z.array(observation)),
   sweeps: z.record(
     z.string(),
     z.object({

@@ -1,6 +1,7 @@
 /** What ranks report becomes iterations, evaluations and states of jobs, which the scheduler is told of. */
 import type { MeasuredMemory } from '../../core/scheduler/events.ts';
-import { jobBytes } from '../../core/planners/round-time.ts';
+import { keptBytes } from '../../core/planners/round-time.ts';
+import type { HeldPeak } from '../rank/live/held-bytes.ts';
 import type { FromRank } from '../rank/messages.ts';
 import { isFiniteState, withEvaluation, type Evaluation } from '../run/job-records.ts';
 import { createLossBook } from '../run/loss-book.ts';
@@ -9,7 +10,7 @@ import { heldoutParts } from '../run/train-job.ts';
 import type { AdapterState } from '../stage.ts';
 import { forgetStay, grow, handle, leave, sendAway } from './carry-out.ts';
 import { writeState } from './end-job.ts';
-import { jobSizeOf, minibatchOf, passBytesOf } from './job-spec.ts';
+import { jobSizeOf, meanSize, minibatchOf, passBytesOf } from './job-spec.ts';
 import { tell, tellOf, type Live, type LiveEntry, type Stay } from './live-state.ts';
 
 /** Iterations of a job of which the scheduler is always told what they held; later ones only when they held more. */
@@ -19,7 +20,7 @@ const MEASURED_ITERATIONS = 16;
 interface OpenIteration {
   loss: number | null;
   /** The most that was held, by stage that has stepped. */
-  readonly peaks: Map<number, number>;
+  readonly peaks: Map<number, HeldPeak>;
 }
 
 /** Takes the messages of one crew while it runs the plan. */
@@ -28,7 +29,7 @@ export const createReportTaker = (live: Live): ((message: FromRank) => void) => 
   const open = new Map<string, OpenIteration>();
   const openIteration = (stay: number, iteration: number): OpenIteration => {
     const name = `${stay}.${iteration}`;
-    const known = open.get(name) ?? { loss: null, peaks: new Map<number, number>() };
+    const known = open.get(name) ?? { loss: null, peaks: new Map<number, HeldPeak>() };
     open.set(name, known);
     return known;
   };
@@ -60,7 +61,7 @@ export const createReportTaker = (live: Live): ((message: FromRank) => void) => 
         for (const report of message.reports) (report.evaluated ? evaluations : losses).add(report);
         return;
       case 'stepped':
-        openIteration(message.adapter, message.iteration).peaks.set(message.stage, message.heldBytes);
+        openIteration(message.adapter, message.iteration).peaks.set(message.stage, { bytes: message.heldBytes, pieces: message.pieces });
         return settle(message.adapter, message.iteration);
       case 'checkpoint':
         return checkpoints(message.adapter, message.stage, message.state);
@@ -78,7 +79,7 @@ interface CompleteIteration {
   /** Iterations made with it. */
   readonly iteration: number;
   readonly loss: number;
-  readonly peaks: ReadonlyMap<number, number>;
+  readonly peaks: ReadonlyMap<number, HeldPeak>;
 }
 
 /** Values that are no numbers end their own job; until it is off the ranks nothing else is told of it. */
@@ -109,19 +110,24 @@ const completeIteration = (live: Live, stay: Stay, { iteration, loss, peaks }: C
 };
 
 /** What a job held in an iteration, as far as the scheduler does not know it yet. What lives only while an op runs is predicted. */
-const measure = (live: Live, entry: LiveEntry, iteration: number, peaks: ReadonlyMap<number, number>): MeasuredMemory | null => {
+const measure = (live: Live, entry: LiveEntry, iteration: number, peaks: ReadonlyMap<number, HeldPeak>): MeasuredMemory | null => {
   const { workload, kind } = entry;
   const times = { ...live.times, cost: live.kinds.cost() };
   const passBytes = passBytesOf(times, kind, workload, iteration);
   const heldBytes = [...passBytes];
-  for (const [stage, bytes] of peaks) heldBytes[live.times.deviceOfStage[stage]!]! += bytes;
+  for (const [stage, { bytes }] of peaks) heldBytes[live.times.deviceOfStage[stage]!]! += bytes;
   const before = entry.heldBytes;
   entry.heldBytes = heldBytes.map((bytes, device) => Math.max(bytes, before?.[device] ?? 0));
   const isMore = heldBytes.some((bytes, device) => bytes > (before?.[device] ?? 0));
   if (entry.measured++ >= MEASURED_ITERATIONS && !isMore) return null;
-  const minibatch = minibatchOf(workload, iteration);
-  const ledgerBytes = jobBytes(times, kind, { parts: [{ adapter: kind, ...minibatch }] });
-  return { heldBytes, size: jobSizeOf(minibatch), ledgerBytes, passBytes };
+  const inFlight = live.times.deviceOfStage.map((_, stage) => minibatchOf(workload, iteration, peaks.get(stage)!.pieces));
+  const kept = keptBytes(times, kind, (stage) => ({ parts: [{ adapter: kind, ...inFlight[stage]! }] }));
+  return {
+    heldBytes,
+    sizes: passBytes.map((_, device) => jobSizeOf(meanSize(inFlight.filter((__, stage) => live.times.deviceOfStage[stage] === device)))),
+    ledgerBytes: kept.map((bytes, device) => bytes + passBytes[device]!),
+    passBytes,
+  };
 };
 
 /** Held-out losses come from the last stage alone: they may be here before the other stages' steps. */

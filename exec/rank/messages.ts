@@ -118,8 +118,8 @@ export type FromRank =
   | { readonly kind: 'checkpoint'; readonly adapter: number; readonly stage: number; readonly state: AdapterState }
   /** Live: forwards and backwards that the rank has begun so far. */
   | { readonly kind: 'progress'; readonly passes: number }
-  /** Live: a step is made; the most that the adapter held on the stage since the step before. */
-  | { readonly kind: 'stepped'; readonly stage: number; readonly adapter: number; readonly iteration: number; readonly heldBytes: number }
+  /** Live: a step is made; the most that the adapter held on the stage since the step before, and the pieces of its mini-batch in flight then. */
+  | { readonly kind: 'stepped'; readonly stage: number; readonly adapter: number; readonly iteration: number; readonly heldBytes: number; readonly pieces: readonly number[] }
   /** Live: an adapter is off the stage, with its state. */
   | { readonly kind: 'left'; readonly stage: number; readonly adapter: number; readonly state: AdapterState }
   /** Live: what was recorded since the last report. */

@@ -26,13 +26,13 @@ const ROWS = [1, 2, 3, 4, 6, 8];
 /** Words of rows in turn. */
 const WORDS = [[8], [24], [48], [80], [110], [8, 24], [8, 48], [24, 80], [48, 110], [8, 110]];
 /** Pieces that mini-batches are cut into. */
-const MICROBATCHES = 1;
+const MICROBATCHES = [1, 3];
 /** Sizes the law is fitted on, and the error that is aimed at. */
 const FITS = [
   { points: 3, target: 0.01 },
   { points: 15, target: 0.0025 },
 ];
-const DRAWS = 200;
+const DRAWS = 100;
 
 const jobOf = (template: Job, rows: number, words: string, file: string): LiveJob => ({
   id: `rows-${rows}-words-${words}`,
@@ -47,7 +47,7 @@ const jobOf = (template: Job, rows: number, words: string, file: string): LiveJo
 });
 
 /** What a live run learnt of one kind of job. */
-const measure = async (folder: string): Promise<readonly MemoryObservation[]> => {
+const measure = async (folder: string, microbatches: number): Promise<readonly MemoryObservation[]> => {
   const { experiment } = await openDemo();
   if (experiment.modelSource.kind === 'preset') throw new Error('the demo has a model folder');
   const jobs = WORDS.flatMap((words) => {
@@ -61,7 +61,7 @@ const measure = async (folder: string): Promise<readonly MemoryObservation[]> =>
     {
       ...livePipeline(experiment),
       model: experiment.model, modelFolder: experiment.modelSource.path, backend: 'wasm',
-      scheduler: { policy: firstComeFirstServed, slots: 1 }, microbatches: MICROBATCHES, checkpoint: { every: 100, keep: 1 },
+      scheduler: { policy: firstComeFirstServed, slots: 1 }, microbatches, checkpoint: { every: 100, keep: 1 },
       folder: join(folder, 'run'), ranks: 'tasks', onEvent: () => undefined,
     },
     jobs,
@@ -90,8 +90,8 @@ const upperByModel: Fit = (seen) => {
 
 const byLaw: Fit = (seen) => {
   const kept = ({ heldBytes, passBytes }: MemoryObservation, device: number): number => heldBytes[device]! - passBytes![device]!;
-  const laws = seen[0]!.heldBytes.map((_, device) => fitLaw(seen.map(({ size }) => size), seen.map((each) => kept(each, device))));
-  return ({ size, passBytes }) => laws.map((law, device) => evaluateLaw(law, size) + passBytes![device]!);
+  const laws = seen[0]!.heldBytes.map((_, device) => fitLaw(seen.map(({ sizes }) => sizes[device]!), seen.map((each) => kept(each, device))));
+  return ({ sizes, passBytes }) => laws.map((law, device) => evaluateLaw(law, sizes[device]!) + passBytes![device]!);
 };
 
 /** Relative errors of predictions for the sizes that a fit on `points` others has not seen. */
@@ -112,31 +112,32 @@ const absolute = (values: readonly number[]): readonly number[] => values.map(Ma
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const percent = (share: number): string => `${(100 * share).toFixed(3)} %`;
 
+const printFits = (observations: readonly MemoryObservation[], microbatches: number): void => {
+  const ledger = observations.flatMap(({ heldBytes, ledgerBytes }) => heldBytes.map((bytes, device) => Math.abs(ledgerBytes[device]! / bytes - 1)));
+  const pieces = microbatches === 1 ? 'whole mini-batches' : `mini-batches in up to ${microbatches} pieces`;
+  console.log(`${observations.length} sizes of ${pieces}, measured in a live run on the demo model; errors on sizes that the fit has not seen, ${DRAWS} draws`);
+  const row = (name: string, found: readonly number[], target = ''): string[] => [name, percent(mean(found)), percent(Math.max(...found)), target];
+  console.log(
+    formatTable([
+      ['', 'mean error', 'largest', 'target'],
+      row('ledger, nothing measured', ledger),
+      ...FITS.map(({ points, target }) => row(`model from ${points} sizes`, absolute(errors(observations, points, byModel)), percent(target))),
+      ...FITS.map(({ points }) => row(`law alone from ${points} sizes`, absolute(errors(observations, points, byLaw)))),
+    ]),
+  );
+  for (const { points } of FITS) {
+    const uppers = errors(observations, points, upperByModel);
+    console.log(`admission from ${points} sizes: ${percent(mean(uppers))} above what is held on average, below it in ${uppers.filter((each) => each < 0).length} of ${uppers.length}`);
+  }
+};
+
 export const benchMemoryFit = async (): Promise<void> => {
-  const folder = mkdtempSync(join(tmpdir(), 'mlora-bench-'));
-  try {
-    const observations = await measure(folder);
-    const ledger = observations.flatMap(({ heldBytes, ledgerBytes }) => heldBytes.map((bytes, device) => Math.abs(ledgerBytes[device]! / bytes - 1)));
-    console.log(`${observations.length} sizes measured in a live run on the demo model; errors on sizes that the fit has not seen, ${DRAWS} draws`);
-    console.log(
-      formatTable([
-        ['', 'mean error', 'largest', 'target'],
-        ['ledger, nothing measured', percent(mean(ledger)), percent(Math.max(...ledger)), ''],
-        ...FITS.map(({ points, target }) => {
-          const found = absolute(errors(observations, points, byModel));
-          return [`model from ${points} sizes`, percent(mean(found)), percent(Math.max(...found)), percent(target)];
-        }),
-        ...FITS.map(({ points }) => {
-          const found = absolute(errors(observations, points, byLaw));
-          return [`law alone from ${points} sizes`, percent(mean(found)), percent(Math.max(...found)), ''];
-        }),
-      ]),
-    );
-    for (const { points } of FITS) {
-      const uppers = errors(observations, points, upperByModel);
-      console.log(`admission from ${points} sizes: ${percent(mean(uppers))} above what is held on average, below it in ${uppers.filter((each) => each < 0).length} of ${uppers.length}`);
+  for (const microbatches of MICROBATCHES) {
+    const folder = mkdtempSync(join(tmpdir(), 'mlora-bench-'));
+    try {
+      printFits(await measure(folder, microbatches), microbatches);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
   }
 };

@@ -4,6 +4,8 @@ import type { OpBytes } from '../execution.ts';
 /** Rows of one adapter in a microbatch. */
 export interface HeldPart {
   readonly adapter: number;
+  /** Piece of the adapter's mini-batch. */
+  readonly index: number;
   readonly tokens: number;
 }
 
@@ -15,12 +17,20 @@ export interface HeldPart {
 export interface HeldBytes {
   readonly computed: (op: Op, bytes: OpBytes) => void;
   /** The most that an adapter held on a stage between two ops since the last time it was asked. */
-  readonly takePeak: (stage: number, adapter: number) => number;
+  readonly takePeak: (stage: number, adapter: number) => HeldPeak;
+}
+
+export interface HeldPeak {
+  readonly bytes: number;
+  /** Pieces of the mini-batch that were in flight then. */
+  readonly pieces: readonly number[];
 }
 
 interface Holding {
   bytes: number;
-  peak: number;
+  peak: HeldPeak;
+  /** Pieces between their forward and their backward. */
+  readonly inFlight: Set<number>;
   /** When it was loaded. */
   loaded: number;
   /** Its gradient is there. */
@@ -28,6 +38,7 @@ interface Holding {
 }
 
 export interface HeldBytesSource {
+  /** None of a microbatch that is only evaluated: nothing is kept of it. */
   readonly partsOf: (microbatch: number) => readonly HeldPart[];
   /** Size of an adapter's gradient on a stage. */
   readonly gradientBytes: (stage: number, adapter: number) => number;
@@ -37,14 +48,14 @@ export const createHeldBytes = ({ partsOf, gradientBytes }: HeldBytesSource): He
   const holdings = new Map<string, Holding>();
   const holdingOf = (stage: number, adapter: number): Holding => {
     const name = `${stage}/${adapter}`;
-    const known = holdings.get(name) ?? { bytes: 0, peak: 0, loaded: 0, hasGradient: false };
+    const known = holdings.get(name) ?? { bytes: 0, peak: { bytes: 0, pieces: [] }, inFlight: new Set<number>(), loaded: 0, hasGradient: false };
     holdings.set(name, known);
     return known;
   };
   const add = (stage: number, adapter: number, change: number): void => {
     const holding = holdingOf(stage, adapter);
     holding.bytes += change;
-    holding.peak = Math.max(holding.peak, holding.bytes);
+    if (holding.bytes > holding.peak.bytes) holding.peak = { bytes: holding.bytes, pieces: [...holding.inFlight] };
   };
   const share = (stage: number, microbatch: number, change: number): void => {
     const parts = partsOf(microbatch);
@@ -68,9 +79,12 @@ export const createHeldBytes = ({ partsOf, gradientBytes }: HeldBytesSource): He
       const change = held - output + input;
       switch (op.kind) {
         case 'forward':
+          for (const { adapter, index } of partsOf(op.microbatch)) holdingOf(op.stage, adapter).inFlight.add(index);
           return share(op.stage, op.microbatch, change);
         case 'backward':
-          return share(op.stage, op.microbatch, change - addGradients(op.stage, op.microbatch));
+          share(op.stage, op.microbatch, change - addGradients(op.stage, op.microbatch));
+          for (const { adapter, index } of partsOf(op.microbatch)) holdingOf(op.stage, adapter).inFlight.delete(index);
+          return;
         case 'load':
           add(op.stage, op.adapter, change);
           holdingOf(op.stage, op.adapter).loaded = change;
@@ -90,9 +104,9 @@ export const createHeldBytes = ({ partsOf, gradientBytes }: HeldBytesSource): He
     },
     takePeak: (stage, adapter) => {
       const holding = holdingOf(stage, adapter);
-      const { peak } = holding;
-      holding.peak = holding.bytes;
-      return Math.round(peak);
+      const { bytes, pieces } = holding.peak;
+      holding.peak = { bytes: holding.bytes, pieces: [...holding.inFlight] };
+      return { bytes: Math.round(bytes), pieces };
     },
   };
 };

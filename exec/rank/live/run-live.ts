@@ -8,7 +8,7 @@ import { createObserver, type RecordingObserver } from '../observer.ts';
 import { packBatch } from '../packed-batches.ts';
 import { runOps } from '../run-program.ts';
 import { ownStages, type Session } from '../session.ts';
-import { createHeldBytes } from './held-bytes.ts';
+import { createHeldBytes, type HeldPart } from './held-bytes.ts';
 import { createLiveProgram, type LiveProgram } from './live-program.ts';
 
 /** Spans that are sent together. */
@@ -55,12 +55,17 @@ interface LiveRecord {
 
 /** Reports steps with what their adapters held, and forgets what is through. */
 const liveObserver = ({ parameterBytes, program, observer, steps, stages, report, send }: LiveRecord): Observer => {
-  const held = createHeldBytes({ partsOf: (microbatch) => program.microbatchOf(microbatch).parts, gradientBytes: parameterBytes });
+  const trainedParts = (microbatch: number): readonly HeldPart[] => {
+    const { forwardOnly, parts } = program.microbatchOf(microbatch);
+    return forwardOnly ? [] : parts;
+  };
+  const held = createHeldBytes({ partsOf: trainedParts, gradientBytes: parameterBytes });
   const left = new Map<number, number>();
   let spans = 0;
   const noteStep = ({ stage, adapter, iteration }: Extract<Op, { readonly iteration: number }>): void => {
     steps.note(stage, adapter, iteration + 1);
-    send({ kind: 'stepped', stage, adapter, iteration, heldBytes: held.takePeak(stage, adapter) });
+    const { bytes: heldBytes, pieces } = held.takePeak(stage, adapter);
+    send({ kind: 'stepped', stage, adapter, iteration, heldBytes, pieces });
     program.forgetBefore(adapter, iteration);
   };
   const noteRelease = (adapter: number): void => {

@@ -4,7 +4,7 @@ import type { JobSize } from '../../../core/scheduler/memory-law.ts';
 import { createMemoryModel } from '../../../core/scheduler/memory-model.ts';
 
 const lawBytes = ({ rows, length }: JobSize): number => 3e8 + 9e4 * rows * length + 40 * rows * length * length;
-const ask = (size: JobSize, ledgerBytes: number) => ({ kind: 'any', size, ledgerBytes: [ledgerBytes] });
+const ask = (size: JobSize, ledgerBytes: number) => ({ kind: 'any', sizes: [size], ledgerBytes: [ledgerBytes] });
 const sizes = fc.record({ rows: fc.integer({ min: 1, max: 16 }), length: fc.integer({ min: 8, max: 256 }).map((eighth) => 8 * eighth) });
 
 describe('the memory model', () => {

@@ -4,6 +4,7 @@ import { sizeOfRows } from '../../../core/workload.ts';
 import { shuffleRows, sortRows } from '../../../exec/data/row-order.ts';
 import { heldoutRows, trainingRows, type RowSource } from '../../../exec/data/row-source.ts';
 import { buildRowTable, countTargets, type RowTable } from '../../../exec/data/row-table.ts';
+import { blockSquares } from '../../../exec/model/batch-layout.ts';
 import { NO_TARGET, type Row } from '../../../exec/packed-batch.ts';
 
 /** Row i has i + 2 tokens, all of them equal to i, and i + 1 targets. */
@@ -102,7 +103,8 @@ describe('training rows', () => {
       expect(source.lossScale(iteration)).toBe(1 / batch.map(countTargets).reduce((a, b) => a + b));
       const rows = source.rows(iteration, 1);
       const targets = rows.map(countTargets).reduce((a, b) => a + b);
-      expect(source.part(iteration, 1)).toEqual({ ...sizeOfRows(rows.map((row) => row.tokens.length)), targets });
+      const lengths = rows.map((row) => row.tokens.length);
+      expect(source.part(iteration, 1)).toEqual({ ...sizeOfRows(lengths), targets, blockSquares: blockSquares(lengths) });
     }
   });
 });
