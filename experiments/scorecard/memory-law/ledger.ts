@@ -1,3 +1,4 @@
+import type { CostModel } from '../../../core/cost-model.ts';
 import { MODEL_PRESETS } from '../../../core/model/presets.ts';
 import type { JobSize } from '../../../core/scheduler/memory-law.ts';
 import { GIGA } from '../../../core/units.ts';
@@ -8,9 +9,8 @@ const ADAPTER = { type: 'lora', rank: 16, alpha: 32, dropout: 0, targetModules: 
 const STAGE = { device: 0, firstLayer: 8, endLayer: 16 };
 const MODEL_END = { device: 0, firstLayer: 31, endLayer: 32 };
 
-/** Peak of our ledger for one job on an inner stage of 7B (8 of 32 layers, fp32, score matrix kept). */
-export const ledgerGB = ({ rows, length }: JobSize): number => {
-  const cost = costOnDevice({
+const stageCost = (): CostModel =>
+  costOnDevice({
     gpu: 'RTX A6000',
     profile: GPU_PROFILES.get('RTX A6000')!,
     model: MODEL_PRESETS.get('Llama-2-7B')!,
@@ -18,5 +18,15 @@ export const ledgerGB = ({ rows, length }: JobSize): number => {
     precision: 'fp32',
     stages: [STAGE, MODEL_END],
   });
-  return peakBytes(cost, evenShape(1, rows, length)) / GIGA;
+
+/** What our ledger says of one job on an inner stage of 7B (8 of 32 layers, fp32, score matrix kept). */
+export const ledgerParts = ({ rows, length }: JobSize): { readonly keptGB: number; readonly passGB: number } => {
+  const cost = stageCost();
+  const shape = evenShape(1, rows, length);
+  const { forward, backward } = cost.transientBytes(0, shape);
+  const passGB = Math.max(forward, backward) / GIGA;
+  return { keptGB: peakBytes(cost, shape) / GIGA - passGB, passGB };
 };
+
+/** Its peak: what is kept between ops, and what lives while a pass runs. */
+export const ledgerGB = (size: JobSize): number => peakBytes(stageCost(), evenShape(1, size.rows, size.length)) / GIGA;

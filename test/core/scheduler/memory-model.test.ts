@@ -42,6 +42,31 @@ describe('the memory model', () => {
     );
   });
 
+  test('follows the ledger where the sizes that were measured say nothing of the law', () => {
+    // Rows of one length: what grows with tokens and what grows with their squares are the same.
+    const model = createMemoryModel();
+    for (const rows of [1, 2, 4, 8]) model.observe(ask({ rows, length: 512 }, lawBytes({ rows, length: 512 })), [lawBytes({ rows, length: 512 })]);
+    const other = { rows: 2, length: 2048 };
+    const { bytes, margin } = model.estimate(ask(other, lawBytes(other)))[0]!;
+    expect(Math.abs(bytes / lawBytes(other) - 1)).toBeLessThan(0.01);
+    expect(margin).toBeGreaterThan(model.estimate(ask({ rows: 6, length: 512 }, lawBytes({ rows: 6, length: 512 })))[0]!.margin);
+  });
+
+  test('tells the LM head, which only targets reach, from what all tokens hold, and takes what a pass needs as predicted', () => {
+    const kept = ({ rows, length, targets = 0 }: JobSize): number => lawBytes({ rows, length }) + 5e5 * targets;
+    const pass = ({ rows, length }: JobSize): number => Math.max(4e5 * rows * length, 300 * rows * length * length);
+    const seen = [8, 64, 512, 2048].flatMap((length) => [1, 5].map((rows) => ({ rows, length, targets: Math.ceil((rows * length) / (rows + 2)) })));
+    const model = createMemoryModel();
+    const questionOf = (size: JobSize) => ({ ...ask(size, 0.9 * (kept(size) + pass(size))), passBytes: [pass(size)] });
+    for (const size of seen) model.observe(questionOf(size), [kept(size) + pass(size)]);
+    fc.assert(
+      fc.property(sizes, fc.double({ min: 0.1, max: 1, noNaN: true }), ({ rows, length }, share) => {
+        const size = { rows, length, targets: share * rows * length };
+        expect(Math.abs(model.estimate(questionOf(size))[0]!.bytes / (kept(size) + pass(size)) - 1)).toBeLessThan(0.01);
+      }),
+    );
+  });
+
   test('goes on from its observations as plain data', () => {
     const model = createMemoryModel();
     model.observe(ask({ rows: 4, length: 512 }, 1000), [1200]);
