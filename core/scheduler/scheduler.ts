@@ -93,6 +93,7 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
   const hold = (job: JobState): void => {
     rooms[job.pipeline]!.jobs.add(job);
     userOf(job.spec.user).placed += 1;
+    waiting.rerank(job);
     changed.add(job.pipeline);
   };
 
@@ -100,6 +101,7 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
     if (job.pipeline < 0) return;
     rooms[job.pipeline]!.jobs.delete(job);
     userOf(job.spec.user).placed -= 1;
+    waiting.rerank(job);
     changed.add(job.pipeline);
     job.pipeline = -1;
     job.reservedBytes = [];
@@ -148,6 +150,7 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
   const note = (job: JobState, iteration: number): void => {
     if (iteration <= job.iteration) return;
     userOf(job.spec.user).serviceNs += (iteration - job.iteration) * job.spec.iterationNs;
+    waiting.rerank(job);
     job.iteration = iteration;
   };
 

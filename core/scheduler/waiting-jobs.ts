@@ -9,6 +9,8 @@ export interface WaitingJobs {
   readonly pop: () => JobState | null;
   readonly remove: (job: JobState) => void;
   readonly size: () => number;
+  /** What the policy goes by has changed for the lane of this job. */
+  readonly rerank: (job: JobState) => void;
   /** Whether `one` goes before `other`. */
   readonly goesBefore: (one: JobState, other: JobState) => boolean;
 }
@@ -20,6 +22,8 @@ interface Entry {
 }
 
 interface Lane {
+  /** Of the lane among the others; null: to be asked for. */
+  laneRank: number | null;
   readonly ranks: FlatQueue;
   /** Jobs of each rank, in order of submission. */
   readonly ofRank: Map<number, FlatQueue<Entry>>;
@@ -33,8 +37,9 @@ export const createWaitingJobs = (policy: Policy, usage: Usage): WaitingJobs => 
 
   const push = (job: JobState): void => {
     const name = policy.lane(job);
-    const lane = lanes.get(name) ?? { ranks: new FlatQueue(), ofRank: new Map<number, FlatQueue<Entry>>() };
+    const lane = lanes.get(name) ?? { laneRank: null, ranks: new FlatQueue(), ofRank: new Map<number, FlatQueue<Entry>>() };
     lanes.set(name, lane);
+    lane.laneRank = null;
     const rank = policy.rank(job);
     let equals = lane.ofRank.get(rank);
     if (equals === undefined) {
@@ -50,7 +55,7 @@ export const createWaitingJobs = (policy: Policy, usage: Usage): WaitingJobs => 
     let bestRank = Infinity;
     let bestSequence = Infinity;
     for (const [name, lane] of lanes) {
-      const rank = policy.laneRank(name, usage);
+      const rank = (lane.laneRank ??= policy.laneRank(name, usage));
       if (rank > bestRank) continue;
       const sequence = lane.ofRank.get(lane.ranks.peek()!)!.peekValue()!;
       if (rank === bestRank && sequence > bestSequence) continue;
@@ -87,6 +92,10 @@ export const createWaitingJobs = (policy: Policy, usage: Usage): WaitingJobs => 
     },
     remove: (job) => void waiting.delete(job.sequence),
     size: () => waiting.size,
+    rerank: (job) => {
+      const lane = lanes.get(policy.lane(job));
+      if (lane !== undefined) lane.laneRank = null;
+    },
     goesBefore: (one, other) => {
       const laneGap = policy.laneRank(policy.lane(one), usage) - policy.laneRank(policy.lane(other), usage);
       if (laneGap !== 0) return laneGap < 0;
