@@ -5,6 +5,7 @@ import { problem, type Problem, type Problems } from '../core/problem.ts';
 import { makePolicy, type PolicyName } from '../core/scheduler/policy.ts';
 import { NS_PER_S } from '../core/units.ts';
 import type { BackendName } from '../exec/backend/backend.ts';
+import { createRowReader } from '../exec/data/row-reader.ts';
 import type { LiveRunOptions } from '../exec/live/live-run.ts';
 import { checkTrainable } from '../exec/run/trainable-schedule.ts';
 import type { DeviceProfile } from '../sim/device-profile.ts';
@@ -54,6 +55,7 @@ export const liveSetupOf = (experiment: Experiment, { policy, slots, backend, pr
     microbatches: schedule.microbatches,
     checkpoint,
     ranks: 'processes',
+    readRows: createRowReader(),
     traceOps: TRACE_OPS,
   });
 };

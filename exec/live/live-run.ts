@@ -36,6 +36,7 @@ import type { Patience } from '../../core/scheduler/patience.ts';
 import type { Policy } from '../../core/scheduler/policy.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
+import type { RowReader } from '../data/row-reader.ts';
 import type { ExecError, FileProblems } from '../exec-error.ts';
 
 /** What planner and scheduler are told about time and bytes. */
@@ -93,6 +94,8 @@ export interface LiveRunOptions {
   readonly patienceSeconds?: number;
   /** Script that a rank's process runs; the built `rank-main.js` unless given. */
   readonly rankEntry?: string;
+  /** How rows of jobs are read; absent: `readJobRows`, while which nothing else happens here. */
+  readonly readRows?: RowReader;
 }
 
 /** A job as it is submitted; plain data, so that it can be kept as JSON. */

@@ -19,7 +19,7 @@ export interface OpenJob {
 }
 
 type BadInput = Extract<LiveRefusal, { readonly kind: 'badInput' }>;
-type Place = Pick<LiveRunOptions, 'model' | 'modelFolder' | 'folder' | 'microbatches'>;
+type Place = Pick<LiveRunOptions, 'model' | 'modelFolder' | 'folder' | 'microbatches' | 'readRows'>;
 
 const badInput = (file: string, problems: Problems): E.Either<BadInput, never> => E.left({ kind: 'badInput', files: [{ file, problems }] });
 
@@ -63,8 +63,8 @@ const fingerprintOf = async (trainJob: TrainJob, model: Model, modelFolder: stri
 const piecesOf = ({ job: { batchSize } }: LiveJob, microbatches: number): number => Math.min(batchSize, microbatches);
 
 /** Reads a job's rows and its latest checkpoint. Left: everything wrong with it. */
-export const openJob = async (live: LiveJob, { model, modelFolder, folder, microbatches }: Place): Promise<E.Either<BadInput, OpenJob>> => {
-  const rows = await readJobRows({ jobs: [live.job], model, modelFolder, dataFolder: '/' });
+export const openJob = async (live: LiveJob, { model, modelFolder, folder, microbatches, readRows = readJobRows }: Place): Promise<E.Either<BadInput, OpenJob>> => {
+  const rows = await readRows({ jobs: [live.job], model, modelFolder, dataFolder: '/' });
   if (E.isLeft(rows)) return E.left({ kind: 'badInput', files: rows.left });
   const trainJob = createTrainJob(live.job, rows.right[0]!, piecesOf(live, microbatches));
   const problems = checkEarlyExit(live, trainJob);

@@ -4,6 +4,7 @@
  * iterations again that are in the book already.
  */
 import type { ServedEvent, ServedEventKind, ServedJob, ServedLosses, ServedJobState } from '../../core/served-job.ts';
+import { createBookMemory } from './book-memory.ts';
 import type { Row, ServerDatabase, Value } from './open-database.ts';
 
 export interface NewJob {
@@ -121,14 +122,26 @@ export interface JobBook {
 }
 
 export const createJobBook = (database: ServerDatabase): JobBook => {
-  const { run, all, first, atomically } = database;
+  const { run, all, first } = database;
+  const memory = createBookMemory();
+
+  const atomically = <T>(change: () => T): T => {
+    try {
+      return database.atomically(change);
+    } catch (error) {
+      memory.forget();
+      throw error;
+    }
+  };
 
   /** The first start stays; every other column takes its new value. */
   const setter = (name: string): string => (name === 'started_ms' ? 'started_ms = coalesce(started_ms, ?)' : `${name} = ?`);
 
   const update = (number: number, columns: Readonly<Record<string, Value>>): void => {
     const names = Object.keys(columns);
-    if (names.length > 0) run(`UPDATE jobs SET ${names.map(setter).join(', ')} WHERE number = ?`, ...Object.values(columns), number);
+    if (names.length === 0) return;
+    memory.note(number, columns);
+    run(`UPDATE jobs SET ${names.map(setter).join(', ')} WHERE number = ?`, ...Object.values(columns), number);
   };
 
   const noteOne = ({ job, kind, atMs, iteration, loss, detail, columns = {} }: Change): boolean => {
@@ -136,7 +149,8 @@ export const createJobBook = (database: ServerDatabase): JobBook => {
     if (row === null) return false;
     const number = row.number as number;
     const sql = 'INSERT OR IGNORE INTO events (at_ms, job, kind, iteration, loss, detail) VALUES (?, ?, ?, ?, ?, ?)';
-    const { changes } = run(sql, atMs, number, kind, iteration ?? null, loss ?? null, detail ?? null);
+    const { changes, lastId } = run(sql, atMs, number, kind, iteration ?? null, loss ?? null, detail ?? null);
+    if (changes > 0) memory.lastEvent = lastId;
     update(number, columns);
     return changes > 0;
   };
@@ -165,6 +179,7 @@ export const createJobBook = (database: ServerDatabase): JobBook => {
     setWork: (number, work) => update(number, { work }),
     remove: (number) =>
       atomically(() => {
+        memory.forget();
         run('DELETE FROM events WHERE job = ?', number);
         run('DELETE FROM jobs WHERE number = ? AND accepted = 0', number);
       }),
@@ -173,17 +188,21 @@ export const createJobBook = (database: ServerDatabase): JobBook => {
       return row === null ? null : { number: row.number as number, request: row.request as string };
     },
     find: (name) => {
+      const known = memory.row(name);
+      if (known !== undefined) return asJob(known);
       const row = /^\d{1,15}$/.test(name)
         ? first('SELECT * FROM jobs WHERE number = ? AND accepted = 1', Number(name))
         : first('SELECT * FROM jobs WHERE id = ? AND accepted = 1', name);
-      return row === null ? null : asJob(row);
+      if (row === null) return null;
+      memory.keep(row);
+      return asJob(row);
     },
     list: ({ state, limit, before }) => {
       const ended = state === 'all' ? '' : `AND finished_ms IS ${state === 'finished' ? 'NOT ' : ''}NULL`;
       return all(`SELECT * FROM jobs WHERE accepted = 1 ${ended} AND number < ? ORDER BY number DESC LIMIT ?`, before ?? Number.MAX_SAFE_INTEGER, limit).map(asJob);
     },
     counts: () =>
-      Object.fromEntries(all('SELECT state, count(*) AS n FROM jobs WHERE accepted = 1 GROUP BY state').map(({ state, n }) => [state, n])) as Partial<Record<ServedJobState, number>>,
+      (memory.counts ??= Object.fromEntries(all('SELECT state, count(*) AS n FROM jobs WHERE accepted = 1 GROUP BY state').map(({ state, n }) => [state, n])) as Partial<Record<ServedJobState, number>>),
     unfinished: () => first('SELECT count(*) AS n FROM jobs WHERE finished_ms IS NULL')!.n as number,
     open: () =>
       all('SELECT number, id, accepted, cancelled, priority, work FROM jobs WHERE finished_ms IS NULL ORDER BY number').map((row) => ({
@@ -201,7 +220,7 @@ export const createJobBook = (database: ServerDatabase): JobBook => {
          WHERE sequence > ? ${job === null ? '' : 'AND job = ?'} ORDER BY sequence LIMIT ?`,
         ...(job === null ? [after, limit] : [after, job, limit]),
       ).map(asEvent),
-    lastEvent: () => first('SELECT coalesce(max(sequence), 0) AS n FROM events')!.n as number,
+    lastEvent: () => (memory.lastEvent ??= first('SELECT coalesce(max(sequence), 0) AS n FROM events')!.n as number),
     losses: (number, points) => ({ training: curve(number, 'iteration', points), heldout: curve(number, 'evaluated', points) }),
     fact: (name) => textOf(first('SELECT value FROM facts WHERE name = ?', name)?.value),
     setFact: (name, value) => void run('INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value', name, value),
