@@ -17,13 +17,15 @@ import { PACKAGE_ROOT } from '../package-root.ts';
 /*
  * A server that trains while it is asked: short windows without and with 100 requests a second take turns in one run, so
  * that both see the same machine. All rows are alike, so an iteration is always as many tokens, and small, so that a window
- * holds many. Client and server share the machine with the two ranks.
+ * holds many. Client and server share the machine with the two ranks. In every third window the same requests go to a bare
+ * fastify in a process of its own: what it costs is the client's and HTTP's share of the loss.
  */
 
 const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 const MODEL = join(PACKAGE_ROOT, 'experiments/demo/model');
 
-const PAIRS = 18;
+const PAIRS = 15;
+const BARE = fileURLToPath(new URL('./bare-server.js', import.meta.url));
 const WINDOW_MS = 4000;
 const PER_SECOND = 100;
 const LINES = 4;
@@ -49,7 +51,12 @@ interface BenchServer {
 const startServer = async (folder: string): Promise<BenchServer> => {
   const file = join(folder, 'server.yaml');
   writeFileSync(file, stringify({ name: 'bench', model: MODEL, cluster: '2xcpu' }));
-  const child = spawn(process.execPath, [CLI, 'serve', file, '--state', join(folder, 'state'), '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return startProcess([CLI, 'serve', file, '--state', join(folder, 'state'), '--port', '0']);
+};
+
+/** A server that prints its address with its token. */
+const startProcess = async (command: readonly string[]): Promise<BenchServer> => {
+  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
   const line = await new Promise<string>((resolve) => child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString().trim())));
   const url = new URL(line);
   return { child, url, token: new URLSearchParams(url.hash.slice(1)).get('token')! };
@@ -77,10 +84,14 @@ interface Measured {
   /** Iterations a second by pair. */
   readonly undisturbed: number[];
   readonly asked: number[];
+  /** While a bare server is asked. */
+  readonly bare: number[];
   /** Milliseconds of each request. */
   readonly latencies: number[];
   /** What the server's process took more while it was asked. */
   cpuMs: number;
+  /** What the bare one's process took. */
+  bareCpuMs: number;
 }
 
 /** Milliseconds of processor time that a process has had, without its ranks; Linux counts them in hundredths of a second. */
@@ -156,27 +167,32 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
 
 const quantile = (values: readonly number[], share: number): number => [...values].sort((a, b) => a - b)[Math.ceil(share * values.length) - 1]!;
 
-const print = ({ undisturbed, asked, latencies, cpuMs }: Measured, tokens: number): void => {
+const print = ({ undisturbed, asked, bare, latencies, cpuMs, bareCpuMs }: Measured, tokens: number): void => {
   const rate = (values: readonly number[]): string => (mean(values) * tokens).toFixed(0);
-  const losses = undisturbed.map((each, pair) => 100 * (1 - asked[pair]! / each));
-  const [low, middle, high] = [0.25, 0.5, 0.75].map((share) => quantile(losses, share).toFixed(1));
+  const quartiles = (disturbed: readonly number[]): readonly string[] => {
+    const losses = undisturbed.map((each, pair) => 100 * (1 - disturbed[pair]! / each));
+    return [0.25, 0.5, 0.75].map((share) => quantile(losses, share).toFixed(1));
+  };
+  const [low, middle, high] = quartiles(asked);
+  const [bareLow, bareMiddle, bareHigh] = quartiles(bare);
   console.log(`${JOBS} jobs on the demo model over two ranks, ${PAIRS} windows of ${WINDOW_MS / 1000} s each, in turn`);
   console.log(
     formatTable([
       ['', 'tokens/s'],
       ['nobody asks', rate(undisturbed)],
       [`${PER_SECOND} status requests a second`, rate(asked)],
+      ['as many to a bare fastify', rate(bare)],
     ]),
   );
   console.log(
     formatTable([
-      ['', 'measured', 'target'],
-      ['tokens/s lost: median of pairs', `${middle} %`, '5 %'],
-      ['half of the pairs', `${low} to ${high} %`, ''],
-      ["server's processor time a request", `${(cpuMs / latencies.length).toFixed(2)} ms`, ''],
-      ['latency, median', `${quantile(latencies, 0.5).toFixed(1)} ms`, ''],
-      ['latency, p99', `${quantile(latencies, 0.99).toFixed(1)} ms`, '50 ms'],
-      ['requests', String(latencies.length), ''],
+      ['', 'measured', 'target', 'bare fastify'],
+      ['tokens/s lost: median of pairs', `${middle} %`, '5 %', `${bareMiddle} %`],
+      ['half of the pairs', `${low} to ${high} %`, '', `${bareLow} to ${bareHigh} %`],
+      ["server's processor time a request", `${(cpuMs / latencies.length).toFixed(2)} ms`, '', `${(bareCpuMs / latencies.length).toFixed(2)} ms`],
+      ['latency, median', `${quantile(latencies, 0.5).toFixed(1)} ms`, '', ''],
+      ['latency, p99', `${quantile(latencies, 0.99).toFixed(1)} ms`, '50 ms', ''],
+      ['requests', String(latencies.length), '', ''],
     ]),
   );
 };
@@ -184,20 +200,24 @@ const print = ({ undisturbed, asked, latencies, cpuMs }: Measured, tokens: numbe
 export const benchServe = async (): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), 'mlora-bench-'));
   const server = await startServer(folder);
+  const bare = await startProcess([BARE]);
   try {
     for (let index = 0; index < JOBS; index++) await ask(server, 'POST', '/v1/jobs', describeJob(index));
     while ((await iterationsOf(server)) < 20 * JOBS) await setTimeout(200);
-    const measured: Measured = { undisturbed: [], asked: [], latencies: [], cpuMs: 0 };
+    const measured: Measured = { undisturbed: [], asked: [], bare: [], latencies: [], cpuMs: 0, bareCpuMs: 0 };
     for (let pair = 0; pair < PAIRS; pair++) {
       const before = processorMs(server);
       measured.undisturbed.push(await measure(server, () => setTimeout(WINDOW_MS)));
       const between = processorMs(server);
       measured.asked.push(await measure(server, () => bother(server, measured.latencies)));
       measured.cpuMs += processorMs(server) - between - (between - before);
+      const bareBefore = processorMs(bare);
+      measured.bare.push(await measure(server, () => bother(bare, [])));
+      measured.bareCpuMs += processorMs(bare) - bareBefore;
     }
     print(measured, BATCH * (await tokensOfRow()));
   } finally {
-    server.child.kill('SIGKILL');
+    for (const { child } of [server, bare]) child.kill('SIGKILL');
     agent.destroy();
     rmSync(folder, { recursive: true, force: true });
   }
