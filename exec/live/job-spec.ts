@@ -20,9 +20,8 @@ export const workloadOfJob = (id: string, trainJob: TrainJob, firstIteration: nu
 const allPieces = ({ microbatches }: AdapterWorkload): readonly number[] => Array.from({ length: microbatches }, (_, index) => index);
 
 /** The rows of some pieces of an iteration together; absent: of all. */
-export const minibatchOf = (workload: AdapterWorkload, iteration: number, pieces = allPieces(workload)): PartSize => {
-  return addSizes(pieces.map((index) => workload.part(iteration, index)), 1);
-};
+export const minibatchOf = (workload: AdapterWorkload, iteration: number, pieces = allPieces(workload)): PartSize =>
+  addSizes(pieces.map((index) => workload.part(iteration, index)), 1);
 
 const addSizes = (parts: readonly PartSize[], share: number): PartSize => {
   const sum = (pick: (size: PartSize) => number): number => share * parts.reduce((total, size) => total + pick(size), 0);
@@ -30,12 +29,12 @@ const addSizes = (parts: readonly PartSize[], share: number): PartSize => {
 };
 
 /** Of several stages of a device. */
-export const meanSize = (sizes: readonly PartSize[]): PartSize => addSizes(sizes, 1 / sizes.length);
+export const meanSize = (sizes: readonly PartSize[]): PartSize => addSizes(sizes, 1 / Math.max(1, sizes.length));
 
 /** Rows of equal length that have as many tokens, and as many squared in attention blocks, as these. */
 export const jobSizeOf = ({ tokens, squaredTokens, blockSquares = squaredTokens, targets = tokens }: PartSize): JobSize => ({
-  rows: tokens ** 2 / blockSquares,
-  length: blockSquares / tokens,
+  rows: tokens === 0 ? 0 : tokens ** 2 / blockSquares,
+  length: tokens === 0 ? 0 : blockSquares / tokens,
   targets,
 });
 
