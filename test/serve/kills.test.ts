@@ -50,7 +50,8 @@ let experiment = '';
 const living = new Set<ChildProcess>();
 
 const startServer = (state: string): Served => {
-  const child = spawn(process.execPath, [MAIN, 'serve', experiment, '--state', join(folder, state), '--port', '0'], {
+  const child = spawn(process.execPath, [MAIN, 'serve', experiment, '--state', state, '--port', '0'], {
+    cwd: folder,
     stdio: ['ignore', 'pipe', 'ignore'],
     env: { ...process.env, TMPDIR: folder },
   });
