@@ -20,7 +20,7 @@ import {
   transpose,
 } from '@tensorflow/tfjs-core';
 import { multiplyByTransposed, multiplyTransposed } from '../backend/products.ts';
-import { scoped } from '../backend/scope.ts';
+import { release, scoped } from '../backend/scope.ts';
 import { fillMask } from './attention-mask.ts';
 import type { AttentionChunk } from './batch-layout.ts';
 import type { AttentionModel } from './block-attention.ts';
@@ -38,12 +38,12 @@ export interface BatchedContext {
   readonly chunkCount: number;
   /** Tokens of a padded chunk. */
   readonly size: number;
-  /** `[chunks, 1, size, size]`, added to the scores of every head. */
+  /** `[chunks, 1, group·size, size]`, added to the scores of every key/value head. */
   readonly mask: Tensor4D;
   /** null where no chunk is shorter than another. */
   readonly padding: Padding | null;
-  /** Rotations as wide as queries and keys side by side, `[tokens, (heads + key/value heads)·head size]`. */
-  readonly rotation: Rotation;
+  /** Rotations of all queries' and keys' heads, `[chunks, heads + key/value heads, size, head size]`. */
+  readonly rotation: Rotation<Tensor4D>;
   readonly halfRotation: Tensor2D;
 }
 
@@ -72,29 +72,27 @@ export interface BatchedSaved {
 export const createBatchedContext = (
   model: AttentionModel,
   chunks: readonly AttentionChunk[],
-  { rotation, halfRotation }: Pick<BatchedContext, 'rotation' | 'halfRotation'>,
+  { rotation, halfRotation }: { readonly rotation: Rotation; readonly halfRotation: Tensor2D },
 ): BatchedContext => {
   const size = Math.max(...chunks.map(({ count }) => count));
-  const heads = model.headCount + model.keyValueHeadCount;
-  const wide = { cosines: tile(rotation.cosines, [1, heads]), sines: tile(rotation.sines, [1, heads]) };
-  rotation.cosines.dispose();
-  rotation.sines.dispose();
-  return {
-    kind: 'batched',
-    model,
-    chunkCount: chunks.length,
-    size,
-    mask: maskOf(chunks, size),
-    padding: chunks.every(({ count }) => count === size) ? null : paddingOf(chunks, size),
-    rotation: wide,
-    halfRotation,
-  };
+  const padding = chunks.every(({ count }) => count === size) ? null : paddingOf(chunks, size);
+  const shape = { model, chunkCount: chunks.length, size, padding };
+  const forAllHeads = (table: Tensor2D): Tensor4D =>
+    scoped(() => tile<Tensor4D>(toHeads(shape, table), [1, model.headCount + model.keyValueHeadCount, 1, 1]));
+  const wide = { cosines: forAllHeads(rotation.cosines), sines: forAllHeads(rotation.sines) };
+  release(rotation);
+  return { kind: 'batched', ...shape, mask: maskOf(model, chunks, size), rotation: wide, halfRotation };
 };
 
-const maskOf = (chunks: readonly AttentionChunk[], size: number): Tensor4D => {
-  const mask = new Float32Array(chunks.length * size * size);
-  chunks.forEach((chunk, index) => fillMask(mask.subarray(index * size * size, (index + 1) * size * size), chunk, size));
-  return tensor4d(mask, [chunks.length, 1, size, size]);
+const maskOf = (model: AttentionModel, chunks: readonly AttentionChunk[], size: number): Tensor4D => {
+  const group = model.headCount / model.keyValueHeadCount;
+  const values = new Float32Array(chunks.length * group * size * size);
+  chunks.forEach((chunk, index) => {
+    const own = values.subarray(index * group * size * size, (index + 1) * group * size * size);
+    fillMask(own.subarray(0, size * size), chunk, size);
+    for (let head = 1; head < group; head++) own.copyWithin(head * size * size, 0, size * size);
+  });
+  return tensor4d(values, [chunks.length, 1, group * size, size]);
 };
 
 const paddingOf = (chunks: readonly AttentionChunk[], size: number): Padding => {
@@ -126,14 +124,13 @@ export const forwardBatched = (
 ): { output: Tensor2D; saved: BatchedSaved } =>
   scoped(() => {
     const { headCount, keyValueHeadCount } = context.model;
-    const rotated = toHeads(context, rotateRows(context, concat([queries, keys], 1), add));
+    const rotated = rotateHeads(context, toHeads(context, concat([queries, keys], 1)), add);
     const saved = {
       queries: stackGroups(context, takeHeads(rotated, 0, headCount)),
       keys: takeHeads(rotated, headCount, keyValueHeadCount),
       values: toHeads(context, values),
     };
-    const scores = perHead(context, multiplyByTransposed(saved.queries, saved.keys));
-    const weights = stackGroups(context, softmax<Tensor4D>(add(scores, context.mask)));
+    const weights = softmax<Tensor4D>(add(multiplyByTransposed(saved.queries, saved.keys), context.mask));
     const output = toRows(context, matMul<Tensor4D>(weights, saved.values));
     return { output, saved: { kind: 'batched', ...saved, weights } };
   });
@@ -150,8 +147,8 @@ export const backwardBatched = (
     const weighted: Tensor4D = mul(weights, multiplyByTransposed(output, values));
     const scores: Tensor4D = sub(weighted, mul(weights, sum(weighted, 3, true)));
     const queryHeads = perHead(context, matMul<Tensor4D>(scores, keys));
-    const rotated = toRows(context, concat([queryHeads, multiplyTransposed(scores, queries)], 1));
-    const both = rotateRows(context, rotated, sub);
+    const rotated: Tensor4D = concat([queryHeads, multiplyTransposed(scores, queries)], 1);
+    const both = toRows(context, rotateHeads(context, rotated, sub));
     return {
       queries: takeColumns(both, 0, headCount * headSize),
       keys: takeColumns(both, headCount * headSize, keyValueHeadCount * headSize),
@@ -159,19 +156,22 @@ export const backwardBatched = (
     };
   });
 
-/** x∘cos ± (x·S)∘sin on rows of heads; the minus turns back, because Sᵀ = −S and the two halves of a head share their sines. */
-const rotateRows = (
-  { model, rotation, halfRotation }: BatchedContext,
-  rows: Tensor2D,
+/** x∘cos ± (x·S)∘sin; the minus turns back, because Sᵀ = −S and the two halves of a head share their sines. */
+const rotateHeads = (
+  { rotation, halfRotation }: BatchedContext,
+  heads: Tensor4D,
   combine: typeof add | typeof sub,
-): Tensor2D =>
+): Tensor4D =>
   scoped(() => {
-    const swapped = reshape(matMul(reshape<Rank.R2>(rows, [-1, model.headSize]), halfRotation), rows.shape);
-    return combine<Tensor2D>(mul(rows, rotation.cosines), mul(swapped, rotation.sines));
+    const swapped: Tensor4D = matMul(heads, halfRotation as unknown as Tensor4D);
+    return combine<Tensor4D>(mul(heads, rotation.cosines), mul(swapped, rotation.sines));
   });
 
+/** How a microbatch lies in chunks. */
+type ChunkShape = Pick<BatchedContext, 'model' | 'chunkCount' | 'size' | 'padding'>;
+
 /** `[tokens, heads·head size]` → `[chunks, heads, size, head size]`; places beyond a chunk's end are multiplied by `scale`. */
-const toHeads = ({ model, chunkCount, size, padding }: BatchedContext, rows: Tensor2D, scale?: Tensor2D): Tensor4D =>
+const toHeads = ({ model, chunkCount, size, padding }: ChunkShape, rows: Tensor2D, scale?: Tensor2D): Tensor4D =>
   scoped(() => {
     const places = padding === null ? rows : gather(rows, padding.tokenOf);
     const scaled: Tensor2D = scale === undefined ? places : mul(places, scale);
@@ -183,7 +183,7 @@ const toHeads = ({ model, chunkCount, size, padding }: BatchedContext, rows: Ten
 const toRows = ({ model, chunkCount, size, padding }: BatchedContext, heads: Tensor4D): Tensor2D =>
   scoped(() => {
     const count = heads.size / (chunkCount * size * model.headSize);
-    const single = reshape<Rank.R4>(heads, [chunkCount, count, size, model.headSize]);
+    const single = heads.shape[1] === count ? heads : reshape<Rank.R4>(heads, [chunkCount, count, size, model.headSize]);
     const rows = reshape<Rank.R2>(transpose(single, [0, 2, 1, 3]), [chunkCount * size, count * model.headSize]);
     return padding === null ? rows : gather(rows, padding.placeOf);
   });
