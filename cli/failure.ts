@@ -42,6 +42,7 @@ export const exitCodeOf = (failure: Failure): number => {
 const EXECUTION_CODES: Partial<Record<ExecError['kind'], number>> = {
   outputUnwritable: 2,
   backendUnavailable: 2,
+  deviceTooSmall: 3,
   interrupted: 130,
 };
 

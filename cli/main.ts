@@ -15,6 +15,7 @@ import { sweepCommand, type SweepFlags } from './commands/sweep.ts';
 import { trainCommand, type TrainFlags } from './commands/train.ts';
 import { validateCommand, type ValidateFlags } from './commands/validate.ts';
 import { viewCommand, type ViewFlags } from './commands/view.ts';
+import { BACKEND_NAMES } from '../exec/backend/backend.ts';
 import { COLOUR_BY } from '../viz/timeline/colour-by.ts';
 import { exitCodeOf, formatFailure, type Failure } from './failure.ts';
 import { numberArgument } from './number-argument.ts';
@@ -63,7 +64,7 @@ program
   .command('train')
   .description('simulate an experiment, then train its adapters for real')
   .argument('<experiment>', 'experiment file (YAML) with a model folder and data files')
-  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', ...BACKEND_NAMES]).default('auto'))
   .option('--out <folder>', 'folder for adapters, checkpoints, traces and report', 'runs/latest')
   .option('--resume', 'go on from the checkpoints in the folder of --out')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
@@ -75,7 +76,7 @@ program
   .argument('<experiment>', 'experiment file (YAML) with a model folder and data files')
   .option('--out <file>', 'profile file to write', 'profile.json')
   .option('--iterations <n>', 'iterations of each adapter in each of the six short runs', numberArgument(1, true), 10)
-  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', ...BACKEND_NAMES]).default('auto'))
   .action((path: string, flags: CalibrateFlags) => runMain(calibrateCommand(path, flags)));
 
 program
@@ -152,7 +153,7 @@ program
   .option('--max-tokens <n>', 'tokens to generate at most', numberArgument(1, true), 64)
   .option('--temperature <t>', '0 takes the likeliest token every time', numberArgument(0, false), 0)
   .option('--seed <s>', 'seed of the sampling', numberArgument(0, true), 0)
-  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', ...BACKEND_NAMES]).default('auto'))
   .action((flags: GenerateFlags) => runMain(generateCommand(flags)));
 
 try {

@@ -1,4 +1,5 @@
 import { MultiBar, Presets, type SingleBar } from 'cli-progress';
+import type { DeviceInfo } from '../exec/backend/device.ts';
 import type { ProgressEvent } from '../exec/run/train-options.ts';
 
 /** Shows what a training run does, on standard error. */
@@ -53,7 +54,8 @@ const createLines = (jobs: readonly ProgressJob[]): Progress => {
     show: (event) => {
       switch (event.kind) {
         case 'started':
-          return write(`training on ${event.processIds.length} ranks, backend ${event.backend}`);
+          event.rejected.forEach((reason) => write(`not taken: ${reason}`));
+          return write(`training on ${event.processIds.length} ranks, backend ${event.backend} on ${devicesOf(event.devices)}`);
         case 'heldout':
           return write(`${event.adapter}: held-out loss ${event.moment} training ${event.loss.toFixed(4)}`);
         case 'evaluated':
@@ -73,3 +75,6 @@ const createLines = (jobs: readonly ProgressJob[]): Progress => {
     stop: () => undefined,
   };
 };
+
+/** Names of the ranks' devices, equal ones once. */
+const devicesOf = (devices: readonly DeviceInfo[]): string => [...new Set(devices.map(({ name }) => name))].join(', ');

@@ -81,7 +81,7 @@ const trainAndReport = (resumable: Resumable, flags: TrainFlags): TE.TaskEither<
   pipe(
     TE.fromEither(runSimulation(resumable.plan, resumable.cost, resumable.experiment.cluster)),
     TE.bindTo('simulation'),
-    TE.bind('result', () => runTraining(resumable, flags)),
+    TE.bind('result', ({ simulation }) => runTraining(resumable, flags, simulation)),
     TE.chain((trained) => finish({ ...resumable, ...trained }, flags)),
   );
 
@@ -124,7 +124,7 @@ const sayThrough = ({ leftOut }: Resumable, { out }: TrainFlags): TE.TaskEither<
     TE.chainEitherK(() => leftOutFailure(leftOut)),
   );
 
-const runTraining = (trainable: Resumable, { backend, out }: TrainFlags): TE.TaskEither<Failure, TrainResult> => {
+const runTraining = (trainable: Resumable, { backend, out }: TrainFlags, { summary }: Simulation): TE.TaskEither<Failure, TrainResult> => {
   const { progress: earlier } = trainable;
   const progress = createProgress(
     trainable.trainJobs.map(({ job, order }, i) => ({
@@ -142,6 +142,7 @@ const runTraining = (trainable: Resumable, { backend, out }: TrainFlags): TE.Tas
       backend,
       outputFolder: out,
       ranks: 'processes',
+      neededBytes: summary.devices.map(({ peakMemoryBytes }) => peakMemoryBytes),
       onProgress: progress.show,
       ...(earlier === null ? {} : { progress: earlier }),
     }),
@@ -185,7 +186,7 @@ const resultFiles = (trained: Trained, measured: TraceSummary, rows: readonly Me
     'simulated.svg': timelineSvg(simulation.trace, { title, subtitle: subtitleOf(simulation.summary) }),
     'measured.svg': timelineSvg(result.trace, { title, subtitle: subtitleOf(measured) }),
     'summary.json': JSON.stringify({ simulated: simulation.summary, measured }, null, 2),
-    'run.json': JSON.stringify({ ...provenance(), backend: result.backend }, null, 2),
+    'run.json': JSON.stringify({ ...provenance(), backend: result.backend, devices: result.devices }, null, 2),
     'prediction.csv': predictionCsv(simulation.trace, result.trace),
     'metrics.csv': stringify([...rows], { header: true, columns: ['label', 'simulated', 'measured'] }),
     'losses.csv': lossesCsv(result.adapters),

@@ -2,12 +2,14 @@ import { randomInt } from 'node:crypto';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
+import { type DeviceInfo, NO_REQUEST } from '../backend/device.ts';
 import { heldoutRows } from '../data/row-source.ts';
 import { ExecFailure } from '../exec-error.ts';
 import { localNs } from '../rank/clock.ts';
 import type { FromRank, RankAdapter, RunMode } from '../rank/messages.ts';
 import type { AdapterState, NamedArray } from '../stage.ts';
 import type { Crew } from './crew.ts';
+import { checkFreeMemory, describeDevices } from './devices.ts';
 import { awaitAll } from './director.ts';
 import type { HaltSwitch } from './halt-switch.ts';
 import { createLossBook } from './loss-book.ts';
@@ -38,6 +40,8 @@ export interface Leg {
 /** What a leg yields beside what it has told. */
 export interface Outcome {
   readonly backend: BackendName;
+  /** What each rank computes on. */
+  readonly devices: readonly DeviceInfo[];
   readonly trace: Trace;
   /** The plan was ended early, at an iteration end of every adapter. */
   readonly halted: boolean;
@@ -50,21 +54,29 @@ interface Orchestra {
   readonly adapters: readonly RankAdapter[];
 }
 
-/** Makes the ranks ready to run programs; returns the backend they opened. */
-const setUp = async ({ crew, leg, adapters }: Orchestra): Promise<BackendName> => {
+/** Makes the ranks ready to run programs; returns what they opened. */
+const setUp = async ({ crew, leg, adapters }: Orchestra): Promise<Pick<Outcome, 'backend' | 'devices'>> => {
   const hellos = await awaitAll(crew, 'hello');
   const endpoints = hellos.map(({ endpoint }) => endpoint);
-  const { model, modelFolder, backend, onProgress } = leg.options;
+  const { model, modelFolder, backend, onProgress, devices: requests = [] } = leg.options;
   const run = randomInt(2 ** 32);
   for (let rank = 0; rank < crew.size; rank++) {
     crew.send(rank, {
       kind: 'setup',
-      setup: { rank, run, endpoints, model, modelFolder, backend, placements: leg.plan.stages, adapters },
+      setup: {
+        rank, run, endpoints, model, modelFolder, backend,
+        device: requests[rank] ?? { ...NO_REQUEST, localRank: rank },
+        placements: leg.plan.stages,
+        adapters,
+      },
     });
   }
-  const [first] = await awaitAll(crew, 'ready');
-  onProgress({ kind: 'started', backend: first!.backend, processIds: hellos.map(({ processId }) => processId) });
-  return first!.backend;
+  const readies = await awaitAll(crew, 'ready');
+  const devices = readies.map(({ device }) => device);
+  checkFreeMemory(devices, leg.options.neededBytes);
+  const { backend: opened, rejected } = readies[0]!;
+  onProgress({ kind: 'started', backend: opened, devices, rejected, processIds: hellos.map(({ processId }) => processId) });
+  return { backend: opened, devices };
 };
 
 const startProgram = (crew: Crew, plan: Plan, mode: RunMode, checkpointEvery = 0): void => {
@@ -143,7 +155,7 @@ const createListener = ({ crew, leg, adapters }: Orchestra, onHalted: () => void
   };
 };
 
-const train = async (orchestra: Orchestra): Promise<Omit<Outcome, 'backend'>> => {
+const train = async (orchestra: Orchestra, devices: readonly DeviceInfo[]): Promise<Pick<Outcome, 'trace' | 'halted'>> => {
   const { crew, leg } = orchestra;
   const { plan, options, halt } = leg;
   let halted = false;
@@ -152,7 +164,7 @@ const train = async (orchestra: Orchestra): Promise<Omit<Outcome, 'backend'>> =>
   halt.connect(() => crew.send(plan.stages[0]!.device, { kind: 'halt' }));
   try {
     const recordings = await awaitAll(crew, 'done', listen);
-    return { trace: mergeTraces(plan, recordings, options.capacityBytes), halted };
+    return { trace: mergeTraces(plan, recordings, describeDevices(options.capacityBytes, devices)), halted };
   } finally {
     halt.connect(null);
   }
@@ -162,9 +174,9 @@ const train = async (orchestra: Orchestra): Promise<Omit<Outcome, 'backend'>> =>
 export const conduct = async (crew: Crew, leg: Leg): Promise<Outcome> => {
   const adapters = leg.options.jobs.map((job, index) => asRankAdapter(job, index, leg.records[index]!.progress.state));
   const orchestra: Orchestra = { crew, leg, adapters };
-  const backend = await setUp(orchestra);
+  const opened = await setUp(orchestra);
   await evaluateBefore(orchestra);
-  const trained = await train(orchestra);
+  const trained = await train(orchestra, opened.devices);
   if (!trained.halted) await evaluateAfter(orchestra);
-  return { ...trained, backend };
+  return { ...trained, ...opened };
 };
