@@ -23,6 +23,8 @@ export interface Backend {
   readonly rejected: readonly string[];
   /** Copies the values of a float32 tensor off the device, row-major; the tensor must live until the promise settles. */
   readonly read: (tensor: Tensor) => Promise<Float32Array>;
+  /** Settles when everything that was launched is computed; null where a call returns with its result. */
+  readonly finish: (() => Promise<void>) | null;
   readonly memory: () => BackendMemory;
   /** Frees every tensor of the backend and the backend itself. */
   readonly dispose: () => void;

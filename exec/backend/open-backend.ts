@@ -55,6 +55,13 @@ const checkMatMul = async (): Promise<void> => {
   }
 };
 
+/** A device computes in the order of the calls: the last result waits for all others. */
+const finish = async (): Promise<void> => {
+  const last = tf.tidy(() => tf.add(tf.zeros([1]), 1));
+  await last.data();
+  last.dispose();
+};
+
 interface Opened {
   readonly device: DeviceInfo;
   readonly rejected: readonly string[];
@@ -64,6 +71,7 @@ const openedBackend = (name: BackendName, candidate: Candidate, opened: Opened):
   name,
   ...opened,
   read: async (tensor) => (await tensor.data()) as Float32Array,
+  finish: name === 'webgpu' || opened.device.kind === 'gpu' ? finish : null,
   memory: (): BackendMemory => {
     const { numTensors, numBytes } = tf.memory();
     return {

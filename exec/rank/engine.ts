@@ -27,6 +27,7 @@ export interface Engine {
   /** Size of an adapter's trained matrices on a stage. */
   readonly parameterBytes: (stage: number, adapter: number) => number;
   readonly read: (tensor: Tensor2D) => Promise<Float32Array>;
+  readonly finish: (() => Promise<void>) | null;
   readonly heldBytes: () => number;
   readonly dispose: () => void;
 }
@@ -69,6 +70,7 @@ const assembleEngine = (setup: RankSetup, backend: Backend, stages: ReadonlyMap<
     return layout.size * Float32Array.BYTES_PER_ELEMENT;
   },
   read: backend.read,
+  finish: backend.finish,
   heldBytes: () => backend.memory().tensorBytes,
   dispose: () => {
     for (const stage of stages.values()) stage.dispose();

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { BACKEND_NAMES, type BackendName } from '../../exec/backend/backend.ts';
+import { benchAccelerator } from './accelerator.ts';
 import { benchBubbles } from './bubbles.ts';
 import { benchCluster } from './cluster.ts';
 import { benchEfficiency } from './efficiency.ts';
@@ -33,6 +34,7 @@ const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => void | Prom
   efficiency: benchEfficiency,
   'idle-causes': benchIdleCauses,
   executor: benchExecutorSpeed,
+  accelerator: benchAccelerator,
   page: benchPage,
   scheduler: benchScheduler,
   cluster: benchCluster,

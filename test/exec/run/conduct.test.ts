@@ -38,6 +38,7 @@ const engineOf =
       parameterBytes: () => 0,
       read: async (tensor) => (await tensor.data()) as Float32Array,
       heldBytes: () => memory().numBytes,
+      finish: null,
       dispose: () => undefined,
     };
     return Promise.resolve(E.right(engine));
