@@ -6,7 +6,6 @@ import {
   type MaxAttrs,
   Mean,
   type MeanAttrs,
-  type NamedAttrMap,
   Reshape,
   type ReshapeAttrs,
   Slice,
@@ -37,24 +36,24 @@ export const replaceSlowTensorflowKernels = (tracked: TrackedBinding): void => {
   replace(Reshape, (call) => ({
     name: 'Reshape',
     inputs: [inputOf(call, 'x')],
-    constants: [attrs<ReshapeAttrs>(call).shape],
+    constants: [(call.attrs as unknown as ReshapeAttrs).shape],
     attributes: types(tracked, 'T', 'Tshape'),
   }));
   replace(Transpose, (call) => ({
     name: 'Transpose',
     inputs: [inputOf(call, 'x')],
-    constants: [attrs<TransposeAttrs>(call).perm],
+    constants: [(call.attrs as unknown as TransposeAttrs).perm],
     attributes: types(tracked, 'T', 'Tperm'),
   }));
   replace(Slice, (call) => {
     const x = inputOf(call, 'x');
-    const { begin, size } = attrs<SliceAttrs>(call);
+    const { begin, size } = (call.attrs as unknown as SliceAttrs);
     return { name: 'Slice', inputs: [x], constants: slice_util.parseSliceParams(x, begin, size), attributes: types(tracked, 'T', 'Index') };
   });
-  replace(Sum, (call) => reduction(tracked, 'Sum', inputOf(call, 'x'), attrs<SumAttrs>(call)));
-  replace(Mean, (call) => reduction(tracked, 'Mean', inputOf(call, 'x'), attrs<MeanAttrs>(call)));
+  replace(Sum, (call) => reduction(tracked, 'Sum', inputOf(call, 'x'), (call.attrs as unknown as SumAttrs)));
+  replace(Mean, (call) => reduction(tracked, 'Mean', inputOf(call, 'x'), (call.attrs as unknown as MeanAttrs)));
   replace(Max, (call) => {
-    const { reductionIndices: axis, keepDims } = attrs<MaxAttrs>(call);
+    const { reductionIndices: axis, keepDims } = (call.attrs as unknown as MaxAttrs);
     return reduction(tracked, 'Max', inputOf(call, 'x'), { axis, keepDims });
   });
   replace(Concat, (call) => {
@@ -63,7 +62,7 @@ export const replaceSlowTensorflowKernels = (tracked: TrackedBinding): void => {
     return {
       name: 'ConcatV2',
       inputs,
-      constants: [attrs<ConcatAttrs>(call).axis],
+      constants: [(call.attrs as unknown as ConcatAttrs).axis],
       attributes: [count, ...types(tracked, 'T', 'Tidx')],
     };
   });
@@ -76,8 +75,6 @@ interface Op {
   readonly constants: readonly (number | number[])[];
   readonly attributes: OpAttribute[];
 }
-
-const attrs = <T>({ attrs: given }: KernelCall): T => given as NamedAttrMap as T;
 
 const floatKernel =
   (tracked: TrackedBinding, original: KernelFunc, opOf: (call: KernelCall) => Op): KernelFunc =>
