@@ -27,8 +27,8 @@ import type { NodeKernelBackend, OpAttribute, TrackedBinding } from './tfjs-node
  * go to the package's own kernels.
  *
  * Its product stays as it is, TensorFlow's `BatchMatMulV2` even for single matrices: `MatMul` is up to a third faster on
- * small ones, but the BLAS below it (TensorFlow 2.21, oneDNN's `sgemm_nocopy_driver`) corrupts the heap when a signal
- * arrives, which profilers send.
+ * small ones, but with TensorFlow 2.21 the BLAS below it (oneDNN's `sgemm_nocopy_driver`) corrupted the heap in every run
+ * under Node's CPU profiler.
  */
 export const replaceSlowTensorflowKernels = (tracked: TrackedBinding): void => {
   const replace = (kernelName: string, call: (call: KernelCall) => Op): void =>
