@@ -27,7 +27,8 @@ const setEnvironment = (): void => {
   for (const [name, value] of Object.entries(SETTINGS)) process.env[name] ??= value;
 };
 
-let loaded: TrackedBinding | null = null;
+/** A process loads TensorFlow once, and keeps the GPU it has shown it. */
+let loaded: { readonly tracked: TrackedBinding; readonly gpu: NvidiaGpu | null } | null = null;
 
 /** Shows the process one GPU only, before TensorFlow looks for them. */
 const chooseGpu = (request: DeviceRequest): NvidiaGpu | null => {
@@ -37,20 +38,21 @@ const chooseGpu = (request: DeviceRequest): NvidiaGpu | null => {
   return chosen;
 };
 
-const gpuDevice = (gpu: NvidiaGpu, details: DeviceInfo['details']): DeviceInfo => ({
+/** Slices of GPUs (MIG) are not in the driver's list: TensorFlow uses them, and no more is known. */
+const gpuDevice = (gpu: NvidiaGpu | null, details: DeviceInfo['details']): DeviceInfo => ({
   kind: 'gpu',
-  name: gpu.name,
-  id: gpu.id,
-  memoryBytes: gpu.memoryBytes,
-  freeBytes: gpu.freeBytes,
+  name: gpu?.name ?? 'GPU that nvidia-smi does not list',
+  id: gpu?.id ?? null,
+  memoryBytes: gpu?.memoryBytes ?? null,
+  freeBytes: gpu?.freeBytes ?? null,
   maximumTensorBytes: null,
-  details: { ...details, driver: gpu.driver, tf32: process.env.NVIDIA_TF32_OVERRIDE === '0' ? 'off' : 'on' },
+  details: { ...details, ...(gpu === null ? {} : { driver: gpu.driver }), tf32: process.env.NVIDIA_TF32_OVERRIDE === '0' ? 'off' : 'on' },
 });
 
 const describe = (gpu: NvidiaGpu | null, { binding }: TrackedBinding, tensorflow: string): DeviceInfo => {
   const details = { tensorflow: binding.TF_Version, library: tensorflow };
-  if (gpu === null) return hostDevice(Number(process.env.TF_NUM_INTRAOP_THREADS), details);
   if (binding.isUsingGpuDevice()) return gpuDevice(gpu, details);
+  if (gpu === null) return hostDevice(Number(process.env.TF_NUM_INTRAOP_THREADS), details);
   throw new Error(
     `there is ${gpu.name} with driver ${gpu.driver}, but TensorFlow ${binding.TF_Version} (${tensorflow}) finds no GPU: its build has no CUDA, ` +
       "or its CUDA libraries are missing (pip install 'tensorflow[and-cuda]'), or they need a newer driver; CUDA_VISIBLE_DEVICES=-1 leaves the GPU out",
@@ -62,10 +64,12 @@ export const tensorflowCandidate: Candidate = {
   prepare: async (request) => {
     const found = findTensorflow();
     setEnvironment();
-    const gpu = chooseGpu(request);
-    loaded ??= loadTfjsNode(found);
-    return Promise.resolve(describe(gpu, loaded, found.tensorflow));
+    if (loaded === null) {
+      const gpu = chooseGpu(request);
+      loaded = { tracked: loadTfjsNode(found), gpu };
+    }
+    return Promise.resolve(describe(loaded.gpu, loaded.tracked, found.tensorflow));
   },
   reservedBytes: () => process.memoryUsage.rss(),
-  dispose: () => loaded?.freeAll(),
+  dispose: () => loaded?.tracked.freeAll(),
 };
