@@ -19,6 +19,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   NVIDIA_TF32_OVERRIDE: '0',
   // Indices of GPUs are those of nvidia-smi.
   CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
+  // oneDNN compiles each product for its shape, and microbatches of unequal rows rarely have the shape of an earlier one.
+  TF_ENABLE_ONEDNN_OPTS: '0',
   // Errors only.
   TF_CPP_MIN_LOG_LEVEL: '2',
 };
