@@ -21,7 +21,7 @@ export const doesNotFit = (error: PlanError): Failure => ({ kind: 'doesNotFit', 
 export const execution = (error: ExecError): Failure =>
   error.kind === 'badInput' ? { kind: 'badInput', files: error.files } : { kind: 'execution', error };
 
-/** 2 for bad input, 3 for "does not fit", 130 for Ctrl-C as shells have it, 1 for everything else. */
+/** 2 for bad input, 3 for "does not fit", 75 for a lost rank, 130 for Ctrl-C as shells have it, 1 for everything else. */
 export const exitCodeOf = (failure: Failure): number => {
   switch (failure.kind) {
     case 'badInput':
@@ -39,10 +39,16 @@ export const exitCodeOf = (failure: Failure): number => {
   }
 };
 
+/** sysexits.h's EX_TEMPFAIL: the same command with --resume goes on. Job scripts tell it from failures that would only repeat. */
+const RANK_LOST = 75;
+
 const EXECUTION_CODES: Partial<Record<ExecError['kind'], number>> = {
   outputUnwritable: 2,
   backendUnavailable: 2,
   deviceTooSmall: 3,
+  cannotListen: 2,
+  rankDied: RANK_LOST,
+  connectionLost: RANK_LOST,
   interrupted: 130,
 };
 

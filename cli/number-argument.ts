@@ -9,3 +9,10 @@ export const numberArgument =
     if (!accepted) throw new InvalidArgumentError(`expected a ${whole ? 'whole ' : ''}number of at least ${minimum}.`);
     return value;
   };
+
+/** Parses `k/n`, with k from 1 to n. */
+export const partArgument = (text: string): { readonly number: number; readonly of: number } => {
+  const [number, of] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).slice(1).map(Number);
+  if (number === undefined || of === undefined || number < 1 || number > of) throw new InvalidArgumentError('expected k/n with k from 1 to n, e.g. 1/16.');
+  return { number, of };
+};

@@ -18,18 +18,18 @@ export interface ShapeCost {
 /** An op ends when both the device and the host that launches its kernels are done. */
 export const opNs = ({ deviceNs, launchNs }: ComputeCost): number => Math.max(deviceNs, launchNs);
 
-/** Costs of a shape, computed once: a function of the shape's number, given the growing list of shapes. */
+/** Costs of a shape, computed once: a function of the shape's number. */
 export const memoizeShapeCosts = (
   cost: CostModel,
   stageCount: number,
-  shapes: () => readonly MicrobatchShape[],
+  shapeAt: (shape: number) => MicrobatchShape,
 ): ((shape: number) => ShapeCost) => {
   const known: ShapeCost[] = [];
   const stages = Array.from({ length: stageCount }, (_, stage) => stage);
   return (number) => {
     const cached = known[number];
     if (cached !== undefined) return cached;
-    const shape = shapes()[number]!;
+    const shape = shapeAt(number);
     const forwardNs = stages.map((stage) => opNs(cost.forward(stage, shape)));
     const backwardNs = stages.map((stage) => opNs(cost.backward(stage, shape)));
     const bothNs = stages.map((stage) => forwardNs[stage]! + backwardNs[stage]!);

@@ -34,7 +34,13 @@ export type ExecError =
   | { readonly kind: 'connectionLost'; readonly rank: number; readonly peer: number | null }
   /** Results could not be written any more in the middle of a run, e.g. because the disk is full. */
   | { readonly kind: 'writeFailed'; readonly folder: string; readonly reason: string }
-  | { readonly kind: 'interrupted'; readonly by: string };
+  | { readonly kind: 'interrupted'; readonly by: string }
+  /** Processes that were to be ranks of the run have not said a word. */
+  | { readonly kind: 'ranksMissing'; readonly missing: readonly number[]; readonly size: number; readonly seconds: number; readonly address: string }
+  /** A rank runs other code than the coordinator; versions in words. */
+  | { readonly kind: 'otherVersion'; readonly rank: number; readonly host: string; readonly theirs: string; readonly ours: string }
+  /** The address at which ranks were to meet is in use, or is no address of this machine. */
+  | { readonly kind: 'cannotListen'; readonly address: string; readonly reason: string };
 
 const MAX_PROBLEMS = 20;
 
@@ -51,6 +57,7 @@ const formatWords = (lastWords: string): string => (lastWords.trim() === '' ? ''
 
 const formatShortage = ({ device, ranks, neededBytes, freeBytes }: DeviceShortage): string =>
   `${device}: ${ranks.length === 1 ? 'rank' : 'ranks'} ${ranks.join(', ')} will need ${formatBytes(neededBytes)} and ${formatBytes(freeBytes)} are free`;
+const ranksText = (ranks: readonly number[]): string => `${ranks.length === 1 ? 'rank' : 'ranks'} ${ranks.join(', ')}`;
 
 /** The error for people: what happened and what to do about it. */
 export const formatExecError = (error: ExecError): string => {
@@ -78,6 +85,15 @@ export const formatExecError = (error: ExecError): string => {
       return `${error.folder} cannot be written any more: ${error.reason}. ${STOPPED}`;
     case 'interrupted':
       return `interrupted by ${error.by}. ${STOPPED}`;
+    case 'ranksMissing':
+      return (
+        `${ranksText(error.missing)} of ${error.size} did not join within ${error.seconds} s. They are expected at ${error.address}: ` +
+        'were they started, do they see that address, and do they hold the key of this run? --join-timeout gives them longer'
+      );
+    case 'otherVersion':
+      return `rank ${error.rank} on ${error.host} runs mlora ${error.theirs}, its coordinator ${error.ours}: all machines need the same one`;
+    case 'cannotListen':
+      return `ranks cannot meet at ${error.address}: ${error.reason}`;
     default:
       return assertNever(error);
   }

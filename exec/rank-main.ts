@@ -1,34 +1,31 @@
 import { rmSync } from 'node:fs';
-import { openEngine } from './rank/engine.ts';
-import { connectToCoordinator } from './rank/control-port.ts';
-import { serveRank } from './rank/serve-rank.ts';
+import * as E from 'fp-ts/lib/Either.js';
+import { runRank } from './rank/rank-process.ts';
 import type { RankSettings } from './rank/settings.ts';
-import { openInbox } from './transport/zeromq-transport.ts';
+import { KEY_VARIABLE, parseRunKey, type RunKey } from './transport/run-key.ts';
 
 /* Entry of a rank's process. It keeps nothing on disk, so it may be ended at any moment. */
-
-const HEARTBEAT_MS = 1000;
-
-const serve = async ({ rank, control, inbox }: RankSettings): Promise<void> => {
-  const { endpoint, join } = await openInbox(inbox);
-  const port = connectToCoordinator(rank, control);
-  setInterval(() => port.send({ kind: 'alive' }), HEARTBEAT_MS).unref();
-  await serveRank(port, {
-    endpoint,
-    join: (setup) => join(setup.endpoints, setup.rank, setup.run),
-    openEngine,
-  });
-};
 
 /** Ctrl-C reaches every process of a terminal; the coordinator is the one that acts on it. */
 process.on('SIGINT', () => undefined);
 
+/** A scheduler's signal reaches every process of a step; its children are told by it too. */
+const ignoreTermination = (): void => void process.on('SIGTERM', () => undefined);
+
+const ownKey = (): RunKey | null => {
+  const secret = process.env[KEY_VARIABLE];
+  const key = secret === undefined ? E.right(null) : parseRunKey(secret);
+  if (E.isLeft(key)) throw new Error(key.left);
+  return key.right;
+};
+
 const settings = JSON.parse(process.argv[2] ?? '') as RankSettings;
+if (settings.runFolder === null) ignoreTermination();
 try {
-  await serve(settings);
+  await runRank(settings, ownKey());
   process.exit(0);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  rmSync(settings.runFolder, { recursive: true, force: true });
+  if (settings.runFolder !== null) rmSync(settings.runFolder, { recursive: true, force: true });
   process.exit(1);
 }

@@ -72,9 +72,12 @@ const recomputeWhereNeeded = (
     : planned;
 };
 
+/** What times and bytes of an experiment depend on. */
+export type PricedSetting = Pick<Experiment, 'model' | 'jobs' | 'precision' | 'baseWeights' | 'attention' | 'elementwise' | 'cluster' | 'schedule'>;
+
 /** Predicted costs of an experiment's ops on the given stages. */
 export const costOfExperiment = (
-  experiment: Experiment,
+  experiment: PricedSetting,
   stages: readonly StagePlacement[],
   profileOf?: (gpu: Gpu) => DeviceProfile,
 ): CostModel => analyticCost(costOptions(experiment, stages, profileOf));
@@ -87,7 +90,7 @@ export const extrapolationsOfPlan = (
 ): string[] => findExtrapolations(costOptions(experiment, stages, profileOf), shapes);
 
 const costOptions = (
-  { model, jobs, precision, baseWeights, attention, elementwise, cluster, schedule }: Experiment,
+  { model, jobs, precision, baseWeights, attention, elementwise, cluster, schedule }: PricedSetting,
   stages: readonly StagePlacement[],
   profileOf?: (gpu: Gpu) => DeviceProfile,
 ): AnalyticCostOptions => ({
@@ -111,7 +114,7 @@ const FP32_BYTES = 4;
 
 /** The stages of an experiment, by what the shape costs on each layer. */
 export const placeStages = (
-  { model, jobs, cluster, schedule }: Experiment,
+  { model, jobs, cluster, schedule }: PricedSetting,
   costOf: (stages: readonly StagePlacement[]) => CostModel,
   shape: MicrobatchShape,
 ): StagePlacement[] => {

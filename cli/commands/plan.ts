@@ -14,9 +14,8 @@ import { problem, type Problems } from '../../core/problem.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
 import { badFiles, badInput, doesNotFit, type Failure } from '../failure.ts';
 import { asSeenFrom, readText } from '../../exec/run/open-experiment.ts';
+import type { PLAN_FORMATS } from '../plan-formats.ts';
 import { openProfiled, type ProfiledExperiment, type ProfileFlags } from '../profile-option.ts';
-
-export const PLAN_FORMATS = ['json', 'text', 'pytorch-csv'] as const;
 
 export interface PlanFlags extends ProfileFlags {
   /** The same as `--format text`. */

@@ -1,13 +1,14 @@
 import { availableParallelism } from 'node:os';
-import { basename, extname, join } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
+import { arrayScript, closingScript } from '../../exec/launch/slurm-script.ts';
 import { readText } from '../../exec/run/open-experiment.ts';
 import { onInterruption } from '../../exec/run/interruption.ts';
 import { codeIdentity } from '../../experiments/sweep/code-identity.ts';
 import { expandSweep } from '../../experiments/sweep/expand.ts';
-import { openJournal, type Journal } from '../../experiments/sweep/journal.ts';
+import { journalName, openJournal, type Journal } from '../../experiments/sweep/journal.ts';
 import type { PointTask } from '../../experiments/sweep/evaluate-point.ts';
 import { readSweep } from '../../experiments/sweep/read-sweep.ts';
 import { runPoints, type FailedPoint } from '../../experiments/sweep/run-points.ts';
@@ -17,13 +18,18 @@ import { choiceText, type PointResult, type Sweep, type SweepPoint, type SweepRo
 import { openWorkerPool } from '../../experiments/worker-pool.ts';
 import { createCountedProgress } from '../counted-progress.ts';
 import { badFiles, badInput, type Failure } from '../failure.ts';
+import { ownCommand, submit, type SlurmFlags } from '../launch-flags.ts';
 import { provenance } from '../provenance.ts';
 import { withPngs } from '../picture.ts';
 import { prepareFolder, writeResults } from '../write-results.ts';
 
-export interface SweepFlags {
+export interface SweepFlags extends SlurmFlags {
   readonly out?: string;
   readonly threads?: number;
+  /** Which of how many equal parts of the grid to run, from 1. */
+  readonly part?: { readonly number: number; readonly of: number };
+  readonly launcher: 'local' | 'slurm';
+  readonly tasks: number;
 }
 
 interface OpenSweep {
@@ -43,18 +49,35 @@ interface Ran {
 export const sweepCommand = (path: string, flags: SweepFlags): TE.TaskEither<Failure, void> =>
   pipe(
     openSweep(path, flags),
-    TE.chain((open) =>
-      pipe(
-        TE.fromTask(() => run(open, flags)),
-        TE.chainFirst(() => writeResults(open.folder, withPngs(resultFiles(open)))),
-        TE.chainEitherK((ran) => conclude(open, ran)),
-      ),
-    ),
+    TE.chain((open) => (flags.launcher === 'slurm' ? submitSweep(open, path, flags) : runSweep(open, flags))),
   );
 
-const openSweep = (path: string, { out }: SweepFlags): TE.TaskEither<Failure, OpenSweep> => {
+const runSweep = (open: OpenSweep, flags: SweepFlags): TE.TaskEither<Failure, void> =>
+  pipe(
+    TE.fromTask(() => run(open, flags)),
+    TE.chainFirst(() => (flags.part === undefined ? writeResults(open.folder, withPngs(resultFiles(open))) : TE.right(undefined))),
+    TE.chainEitherK((ran) => conclude(open, ran, flags)),
+  );
+
+/** An array of jobs that share the grid, and one after them that draws the pictures. */
+const submitSweep = ({ points, folder: out }: OpenSweep, path: string, { tasks, threads, slurmArg }: SweepFlags): TE.TaskEither<Failure, void> => {
+  const folder = resolve(out, 'slurm');
+  const command = [...ownCommand(), 'sweep', resolve(path), '--out', resolve(out), '--threads', String(threads ?? 1)];
+  const options = { name: 'mlora-sweep', folder, command, arguments: [`--cpus-per-task=${threads ?? 1}`, ...slurmArg] };
+  const parts = Math.min(tasks, points.length);
+  return pipe(
+    submit(`${folder}/sweep.sbatch`, arrayScript(options, parts)),
+    TE.bindTo('array'),
+    TE.bind('closing', ({ array }) => submit(`${folder}/pictures.sbatch`, closingScript(options), [`--dependency=afterany:${array}`])),
+    TE.map(({ array, closing }) => {
+      process.stdout.write(`Slurm jobs ${array} (${parts} tasks, ${points.length} points) and ${closing}, which draws the pictures; output goes to ${folder}, results to ${out}\n`);
+    }),
+  );
+};
+
+const openSweep = (path: string, { out, part }: SweepFlags): TE.TaskEither<Failure, OpenSweep> => {
   const folder = out ?? join('runs', basename(path, extname(path)));
-  const journalFile = join(folder, 'points.jsonl');
+  const journalFile = join(folder, journalName(part === undefined ? null : `${part.number}-of-${part.of}`));
   return pipe(
     readText(path),
     TE.chainEitherK((text) => readSweep(path, text)),
@@ -69,7 +92,12 @@ const openSweep = (path: string, { out }: SweepFlags): TE.TaskEither<Failure, Op
   );
 };
 
-const run = async ({ sweep, points, journal }: OpenSweep, { threads = availableParallelism() }: SweepFlags): Promise<Ran> => {
+/** The points that this process runs: every n-th of those without a result. */
+const ownPoints = (points: readonly SweepPoint[], { part }: SweepFlags): readonly SweepPoint[] =>
+  part === undefined ? points : points.filter((_, index) => index % part.of === part.number - 1);
+
+const run = async ({ sweep, points, journal }: OpenSweep, flags: SweepFlags): Promise<Ran> => {
+  const { threads = availableParallelism() } = flags;
   const abort = new AbortController();
   let interruptedBy: string | null = null;
   const stopListening = onInterruption((error) => {
@@ -79,7 +107,7 @@ const run = async ({ sweep, points, journal }: OpenSweep, { threads = availableP
   const pool = openWorkerPool<PointTask, PointResult>(new URL('../../experiments/sweep/worker.js', import.meta.url), threads, abort.signal);
   const progress = createCountedProgress('points');
   try {
-    const failed = await runPoints(points, {
+    const failed = await runPoints(ownPoints(points, flags), {
       journal,
       evaluate: ({ content }) => pool.run({ content, folder: sweep.folder }),
       concurrency: threads,
@@ -107,7 +135,7 @@ const resultFiles = (open: OpenSweep) => {
 
 const MOST_REASONS = 5;
 
-const conclude = (open: OpenSweep, { failed, interruptedBy }: Ran): E.Either<Failure, void> => {
+const conclude = (open: OpenSweep, { failed, interruptedBy }: Ran, { part }: SweepFlags): E.Either<Failure, void> => {
   const { sweep, points, folder } = open;
   const rows = rowsOf(open);
   const done = rows.filter(({ result }) => result !== null).length;
@@ -116,7 +144,7 @@ const conclude = (open: OpenSweep, { failed, interruptedBy }: Ran): E.Either<Fai
     const message = `interrupted by ${interruptedBy}: ${done} of ${points.length} points are done; run the same command to go on; ${where}`;
     return E.left({ kind: 'interrupted', message });
   }
-  process.stdout.write(`${formatSweep(sweep, rows)}\n\n${where}\n`);
+  process.stdout.write(part === undefined ? `${formatSweep(sweep, rows)}\n\n${where}\n` : `part ${part.number} of ${part.of} is through; ${done} of all ${points.length} points are done\n`);
   if (failed.length === 0) return E.right(undefined);
   const reasons = failed.slice(0, MOST_REASONS).map(({ point, reason }) => `  ${choiceText(sweep.axes, point)}: ${reason}`);
   return E.left({ kind: 'failed', message: [`${failed.length} of ${points.length} points could not be run:`, ...reasons].join('\n') });

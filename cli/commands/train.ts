@@ -1,227 +1,81 @@
-import { stringify } from 'csv-stringify/sync';
+import { resolve } from 'node:path';
 import { pipe } from 'fp-ts/lib/function.js';
-import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
-import { formatExperiment } from '../../core/experiment/format.ts';
-import { formatPlanFile } from '../../core/experiment/plan-file-text.ts';
-import { problem } from '../../core/problem.ts';
-import { formatTable } from '../../core/text-table.ts';
-import { formatChromeTrace } from '../../core/trace/chrome-trace.ts';
-import { summarize, type TraceSummary } from '../../core/trace/summary.ts';
-import type { BackendName } from '../../exec/backend/backend.ts';
-import type { BrokenJob } from '../../exec/data/job-rows.ts';
-import { formatFile, type FileProblems } from '../../exec/exec-error.ts';
-import { checkModel } from '../../exec/run/check-model.ts';
-import { iterationsDone, type JobProgress } from '../../exec/run/job-records.ts';
-import { checkTrainable } from '../../exec/run/trainable-schedule.ts';
-import { planRemainder, readProgress, trainExperiment, type TrainableExperiment } from '../../exec/run/train-experiment.ts';
-import type { AdapterResult, TrainResult } from '../../exec/run/train-options.ts';
-import { planExperiment } from '../../sim/plan-experiment.ts';
-import { timelineSvg } from '../../viz/timeline-svg.ts';
-import type { LossSeries, MetricRow } from '../../viz/report.ts';
-import { badFiles, badInput, doesNotFit, execution, type Failure } from '../failure.ts';
-import { asSeenFrom } from '../../exec/run/open-experiment.ts';
-import { idleRows } from '../idle-table.ts';
-import { formatPrediction, predictionCsv, predictionRows } from '../prediction.ts';
-import { openProfiled, type ProfileFlags } from '../profile-option.ts';
-import { createProgress } from '../progress-bars.ts';
-import { provenance } from '../provenance.ts';
-import { reportPage } from '../report-page.ts';
-import { runSimulation, type Simulation } from '../run-simulation.ts';
-import { formatMetrics, metricRows, subtitleOf } from '../summary.ts';
-import { withPngs } from '../picture.ts';
-import { prepareFolder, writeResults, type ResultFiles } from '../write-results.ts';
+import { ExecFailure } from '../../exec/exec-error.ts';
+import type { Launch } from '../../exec/launch/environment.ts';
+import { leadRanks } from '../../exec/launch/lead.ts';
+import { trainingScript, type Layout } from '../../exec/launch/slurm-script.ts';
+import { builtRankEntry } from '../../exec/run/start-crew.ts';
+import { execution, type Failure } from '../failure.ts';
+import { joinSettings, ownCommand, submit, type LaunchFlags, type SlurmFlags } from '../launch-flags.ts';
+import { prepareFolder } from '../write-results.ts';
+import { openTrainable, trainOn, type TrainFlags as RunFlags } from '../train-on.ts';
+import { follow, launchOf } from './rank.ts';
 
-export interface TrainFlags extends ProfileFlags {
-  readonly backend: BackendName | 'auto';
-  readonly out: string;
-  readonly resume?: true;
+export interface TrainFlags extends RunFlags, LaunchFlags, SlurmFlags {
+  readonly launcher: 'auto' | 'local' | 'slurm';
 }
 
-/** A planned experiment, and the jobs of its file that take no part because rows of their data are broken. */
-interface Openable extends TrainableExperiment {
-  readonly leftOut: readonly BrokenJob[];
-}
+/**
+ * `mlora train`: trains on processes of this machine, as a job that it hands to Slurm, or, where a launcher has started it
+ * several times, as one of the processes of a run. Of those, the one of rank 0 is the coordinator too.
+ */
+export const trainCommand = (path: string, flags: TrainFlags): TE.TaskEither<Failure, void> => {
+  if (flags.launcher === 'slurm') return submitTraining(path, flags);
+  if (flags.launcher === 'local') return trainOn(path, flags, { ranks: 'processes', size: null });
+  return pipe(
+    TE.fromEither(launchOf(process.env)),
+    TE.chain((launch) => trainAs(launch, path, flags)),
+  );
+};
 
-/** `progress` is what earlier runs have done of each job, null in a fresh run; `plan` is what is left. */
-interface Resumable extends Openable {
-  readonly progress: readonly JobProgress[] | null;
-}
+const trainAs = (launch: Launch, path: string, flags: TrainFlags): TE.TaskEither<Failure, void> => {
+  if (launch.kind === 'alone') return trainOn(path, resuming(launch, flags), { ranks: 'processes', size: null });
+  return launch.rank === 0 ? lead(launch, path, flags) : follow(launch, flags);
+};
 
-/** A planned experiment, its simulation and what training it gave. */
-interface Trained extends Resumable {
-  readonly simulation: Simulation;
-  readonly result: TrainResult;
-}
+/** A scheduler's restart goes on from the checkpoints. */
+const resuming = ({ isRestart }: Launch, flags: TrainFlags): TrainFlags => (isRestart ? { ...flags, resume: true } : flags);
 
-/** `mlora train`: plans an experiment, simulates the plan, runs it for real and reports both. */
-export const trainCommand = (path: string, flags: TrainFlags): TE.TaskEither<Failure, void> =>
-  pipe(
+type Together = Extract<Launch, { kind: 'together' }>;
+
+const lead = (launch: Together, path: string, flags: TrainFlags): TE.TaskEither<Failure, void> =>
+  TE.bracket(
+    pipe(
+      prepareFolder(flags.out),
+      TE.chain(() => TE.tryCatch(() => leadRanks(launch, joinSettings(flags), builtRankEntry()), asFailure)),
+    ),
+    ({ muster }) => trainOn(path, resuming(launch, flags), { ranks: muster, size: launch.size }),
+    ({ close }) => TE.fromTask(close),
+  );
+
+const asFailure = (error: unknown): Failure => {
+  if (error instanceof ExecFailure) return execution(error.error);
+  throw error;
+};
+
+const layoutOf = (counts: readonly number[]): Layout => {
+  const tasks = counts.reduce((sum, count) => sum + count, 0);
+  return { tasks, nodes: counts.length, tasksPerNode: counts.every((count) => count === counts[0]) ? counts[0]! : null };
+};
+
+const submitTraining = (path: string, flags: TrainFlags): TE.TaskEither<Failure, void> => {
+  const out = resolve(flags.out);
+  const folder = `${out}/slurm`;
+  return pipe(
     openTrainable(path, flags),
-    TE.chainFirst(({ experiment, modelFolder }) => pipe(checkModel(experiment.model, modelFolder), TE.mapLeft(execution))),
-    TE.chain((trainable) => findProgress(trainable, flags)),
-    TE.chainFirst(() => prepareFolder(flags.out)),
-    TE.chainFirstIOK(({ leftOut }) => () => leftOut.forEach(sayLeftOut)),
-    TE.chain((resumable) => (isThrough(resumable) ? sayThrough(resumable, flags) : trainAndReport(resumable, flags))),
-  );
-
-const sayLeftOut = ({ job, files }: BrokenJob): void =>
-  void process.stderr.write(`${files.map(formatFile).join('\n')}\njob ${job.name} takes no part in this run; the others do\n`);
-
-/** What a run that has trained the others ends with when there are jobs with broken rows. */
-const leftOutFailure = (leftOut: readonly BrokenJob[]): E.Either<Failure, void> => {
-  const files = leftOut.map(({ job, files: [first] }): FileProblems => {
-    const { path, message } = first!.problems[0];
-    return { file: first!.file, problems: [problem(path, `${message}; job ${job.name} was not trained, run again with --resume once it is right`)] };
-  });
-  return files.length === 0 ? E.right(undefined) : E.left(badFiles(files));
-};
-
-const trainAndReport = (resumable: Resumable, flags: TrainFlags): TE.TaskEither<Failure, void> =>
-  pipe(
-    TE.fromEither(runSimulation(resumable.plan, resumable.cost, resumable.experiment.cluster)),
-    TE.bindTo('simulation'),
-    TE.bind('result', ({ simulation }) => runTraining(resumable, flags, simulation)),
-    TE.chain((trained) => finish({ ...resumable, ...trained }, flags)),
-  );
-
-const openTrainable = (path: string, flags: TrainFlags): TE.TaskEither<Failure, Openable> =>
-  pipe(
-    openProfiled(path, flags, { brokenRows: 'leaveJobOut' }),
-    TE.chainEitherK(({ experiment, trainJobs, options, leftOut }) => {
-      if (experiment.modelSource.kind === 'preset' || trainJobs === null) {
-        const expected = 'training needs a model folder and rows in files for every job; `mlora simulate` does without';
-        return E.left(badInput(path, [problem('', expected)]));
-      }
-      const [untrainable, ...others] = checkTrainable(experiment.schedule);
-      if (untrainable !== undefined) return E.left(badInput(path, [untrainable, ...others]));
-      const modelFolder = experiment.modelSource.path;
-      return pipe(
-        planExperiment(experiment, options),
-        E.bimap(doesNotFit, ({ plan, cost }) => ({ experiment, modelFolder, trainJobs, plan, cost, leftOut })),
-      );
+    TE.chainFirst(() => prepareFolder(out)),
+    TE.chain(({ experiment }) => {
+      const layout = layoutOf(experiment.clusterDescription.machines.map(({ deviceCount }) => deviceCount));
+      const command = [...ownCommand(), 'train', resolve(path), '--out', out, ...passedOn(flags)];
+      return submit(`${folder}/train.sbatch`, trainingScript({ name: 'mlora', folder, command, arguments: flags.slurmArg }, layout));
     }),
-  );
-
-const findProgress = (trainable: Openable, { resume, out }: TrainFlags): TE.TaskEither<Failure, Resumable> =>
-  resume === undefined
-    ? TE.right({ ...trainable, progress: null })
-    : pipe(
-        readProgress(trainable, out, trainable.leftOut.map(({ job }) => job.name)),
-        TE.bimap(execution, (progress) => ({
-          ...trainable,
-          progress,
-          plan: planRemainder(trainable, progress.map(iterationsDone)),
-        })),
-      );
-
-const isThrough = ({ progress, trainJobs }: Resumable): boolean =>
-  progress !== null && trainJobs.every(({ order }, job) => iterationsDone(progress[job]!) === order.iterations);
-
-const sayThrough = ({ leftOut }: Resumable, { out }: TrainFlags): TE.TaskEither<Failure, void> =>
-  pipe(
-    TE.fromIO(() => void process.stdout.write(`every job is trained; adapters are in ${out}/adapters\n`)),
-    TE.chainEitherK(() => leftOutFailure(leftOut)),
-  );
-
-const runTraining = (trainable: Resumable, { backend, out }: TrainFlags, { summary }: Simulation): TE.TaskEither<Failure, TrainResult> => {
-  const { progress: earlier } = trainable;
-  const progress = createProgress(
-    trainable.trainJobs.map(({ job, order }, i) => ({
-      name: job.name,
-      iterations: order.iterations,
-      done: earlier === null ? 0 : iterationsDone(earlier[i]!),
-    })),
-  );
-  const stop = <T>(value: T): T => {
-    progress.stop();
-    return value;
-  };
-  return pipe(
-    trainExperiment(trainable, {
-      backend,
-      outputFolder: out,
-      ranks: 'processes',
-      neededBytes: summary.devices.map(({ peakMemoryBytes }) => peakMemoryBytes),
-      onProgress: progress.show,
-      ...(earlier === null ? {} : { progress: earlier }),
-    }),
-    TE.bimap((error) => execution(stop(error)), stop),
+    TE.map((job) => void process.stdout.write(`Slurm job ${job}; its output goes to ${folder}/${job}.out, results to ${out}\n`)),
   );
 };
 
-const finish = (trained: Trained, { out }: TrainFlags): TE.TaskEither<Failure, void> => {
-  const measured = summarize(trained.result.trace);
-  const rows = [...metricRows(trained.simulation.summary, measured), ...idleRows(trained.simulation.trace, trained.result.trace)];
-  return pipe(
-    writeResults(out, resultFiles({ ...trained, experiment: asSeenFrom(out, trained.experiment) }, measured, rows)),
-    TE.chainEitherK(() => {
-      process.stdout.write(`\n${formatMetrics(rows)}\n\n${formatLosses(trained.result.adapters)}\n`);
-      process.stdout.write(`\n${formatPrediction(trained.simulation.trace, trained.result.trace)}\n`);
-      process.stdout.write(`\nadapters are in ${out}/adapters; open ${out}/report.html in a browser\n`);
-      const [failure] = trained.result.adapters.flatMap((adapter) => adapter.failure ?? []);
-      return failure === undefined ? leftOutFailure(trained.leftOut) : E.left(execution(failure));
-    }),
-  );
-};
-
-const formatLosses = (adapters: readonly AdapterResult[]): string =>
-  formatTable([
-    ['adapter', 'first loss', 'last loss', 'held-out before', 'held-out after'],
-    ...adapters.map(({ name, losses, heldout, failure }) => [
-      failure === null ? name : `${name} (failed in iteration ${failure.iteration + 1})`,
-      ...[losses[0], losses.at(-1), heldout?.before, heldout?.after].map((loss) => loss?.toFixed(4) ?? '–'),
-    ]),
-  ]);
-
-const resultFiles = (trained: Trained, measured: TraceSummary, rows: readonly MetricRow[]): ResultFiles => {
-  const { experiment, plan, simulation, result } = trained;
-  const settings = formatExperiment(experiment);
-  const title = experiment.name;
-  return withPngs({
-    'experiment.yaml': settings,
-    'plan.json': formatPlanFile({ experiment, plan }),
-    'simulated.trace.json': formatChromeTrace(simulation.trace),
-    'measured.trace.json': formatChromeTrace(result.trace),
-    'simulated.svg': timelineSvg(simulation.trace, { title, subtitle: subtitleOf(simulation.summary) }),
-    'measured.svg': timelineSvg(result.trace, { title, subtitle: subtitleOf(measured) }),
-    'summary.json': JSON.stringify({ simulated: simulation.summary, measured }, null, 2),
-    'run.json': JSON.stringify({ ...provenance(), backend: result.backend, devices: result.devices }, null, 2),
-    'prediction.csv': predictionCsv(simulation.trace, result.trace),
-    'metrics.csv': stringify([...rows], { header: true, columns: ['label', 'simulated', 'measured'] }),
-    'losses.csv': lossesCsv(result.adapters),
-    'report.html': reportPage({
-      title,
-      subtitle: `${measured.schedule} on ${experiment.cluster.name}, trained with the ${result.backend} backend`,
-      metrics: [...rows, ...predictionRows(simulation.trace, result.trace)],
-      traces: [
-        { label: 'Simulated', subtitle: subtitleOf(simulation.summary), trace: simulation.trace },
-        { label: 'Measured', subtitle: subtitleOf(measured), trace: result.trace },
-      ],
-      losses: result.adapters.map(lossSeries),
-      settings,
-    }),
-  });
-};
-
-/** Held-out losses by iterations made: before training, during it, and after it. */
-const heldoutLosses = ({ losses, heldout, evaluations }: AdapterResult): readonly { readonly iteration: number; readonly loss: number }[] => [
-  ...(heldout === null ? [] : [{ iteration: 0, loss: heldout.before }]),
-  ...evaluations,
-  ...(heldout === null ? [] : [{ iteration: losses.length, loss: heldout.after }]),
+const passedOn = (flags: TrainFlags): string[] => [
+  ...['--backend', flags.backend, '--join-timeout', String(flags.joinTimeout), '--line-timeout', String(flags.lineTimeout)],
+  ...(flags.resume === undefined ? [] : ['--resume']),
+  ...(flags.profile === undefined ? [] : ['--profile', resolve(flags.profile)]),
 ];
-
-const lossesCsv = (adapters: readonly AdapterResult[]): string =>
-  stringify(
-    adapters.flatMap((adapter) => [
-      ...adapter.losses.map((loss, iteration) => ({ adapter: adapter.name, iteration: iteration + 1, set: 'train', loss })),
-      ...heldoutLosses(adapter).map((each) => ({ adapter: adapter.name, set: 'heldout', ...each })),
-    ]),
-    { header: true, columns: ['adapter', 'iteration', 'set', 'loss'] },
-  );
-
-const lossSeries = (adapter: AdapterResult): LossSeries => ({
-  name: adapter.name,
-  training: adapter.losses.map((loss, index) => ({ iteration: index + 1, loss })),
-  heldout: heldoutLosses(adapter),
-});

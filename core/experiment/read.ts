@@ -19,7 +19,7 @@ import { parseYaml } from './yaml-text.ts';
 const PRECISIONS = ['fp32', 'tf32', 'bf16', 'fp16'] as const satisfies readonly Precision[];
 
 /** The file itself; its sections are read apart, so that an error in one does not hide those of the others. */
-const fileSchema = closed({
+const fileKeys = {
   name: nonEmptyText,
   precision: oneOf(PRECISIONS).default('fp32'),
   baseWeights: oneOf(BASE_WEIGHTS).default('full'),
@@ -30,15 +30,21 @@ const fileSchema = closed({
   schedule: z.unknown().optional(),
   checkpoint: closed({ every: wholeNumber(1).default(20), keep: wholeNumber(1).default(2) }).prefault({}),
   defaults: leaf<unknown>('expected a mapping of job settings', isRecord).optional(),
-  jobs: z.array(z.unknown()).min(1, { error: 'expected at least one job' }),
-});
+};
+
+const fileSchema = closed({ ...fileKeys, jobs: z.array(z.unknown()).min(1, { error: 'expected at least one job' }) });
+
+/** The file of a server, to which jobs come later: those it may hold are not read. */
+const setupSchema = closed({ ...fileKeys, jobs: z.unknown().optional() });
+
+type File = Omit<z.output<typeof setupSchema>, 'jobs'>;
 
 /** Takes the value out of a result, or notes why there is none and returns null. */
 type Keep = <T>(result: Either<Problems, T>) => T | null;
 
 /** What could be read of each section; null where something is wrong with it. */
 interface Sections {
-  readonly file: z.output<typeof fileSchema> | null;
+  readonly file: File | null;
   readonly model: ModelSection | null;
   readonly cluster: ClusterSection | null;
   readonly schedule: Schedule | null;
@@ -48,6 +54,12 @@ interface Sections {
 }
 
 type Written = Readonly<Record<string, unknown>>;
+
+interface Reading {
+  readonly schema: typeof fileSchema | typeof setupSchema;
+  readonly context: ExperimentContext;
+  readonly keep: Keep;
+}
 
 const readJobs = (written: readonly unknown[], section: Omit<JobSection, 'index'>, keep: Keep): PlacedJob[] =>
   written.flatMap((value, index): PlacedJob[] => {
@@ -59,15 +71,16 @@ const readJobs = (written: readonly unknown[], section: Omit<JobSection, 'index'
 const usualMicrobatches = (cluster: ClusterSection | null, jobs: readonly PlacedJob[]): number =>
   Math.min(cluster?.cluster.devices.length ?? 1, ...jobs.map(({ job }) => job.batchSize));
 
-const readSections = (value: Written, context: ExperimentContext, keep: Keep): Sections => {
-  const file = keep(readStructure(fileSchema, value));
+const readSections = (value: Written, { schema, context, keep }: Reading): Sections => {
+  const file = keep(readStructure(schema, value));
   const model = keep(readModel(value.model, context));
   const cluster = keep(readCluster(value.cluster));
-  const written: readonly unknown[] = Array.isArray(value.jobs) ? value.jobs : [];
+  const isSetup = schema === setupSchema;
+  const written: readonly unknown[] = !isSetup && Array.isArray(value.jobs) ? value.jobs : [];
   const maxPositions = model?.model.maxPositions ?? Infinity;
   const jobs = readJobs(written, { defaults: value.defaults, maxPositions }, keep);
   const schedule = keep(readSchedule(value.schedule, usualMicrobatches(cluster, jobs)));
-  return { file, model, cluster, schedule, jobs, jobCount: written.length };
+  return { file, model, cluster, schedule, jobs, jobCount: isSetup ? Infinity : written.length };
 };
 
 const checkSections = ({ file, model, cluster, schedule, jobs, jobCount }: Sections): Problem[] => [
@@ -102,14 +115,20 @@ const withoutRepeats = (problems: readonly Problem[]): Problem[] => [
  * An experiment from the parsed content of its file, every default filled in. Left: everything that is wrong with it,
  * in each section and between them.
  */
-export const resolveExperiment = (value: unknown, context: ExperimentContext): Either<Problems, Experiment> => {
+export const resolveExperiment = (value: unknown, context: ExperimentContext): Either<Problems, Experiment> => resolve(value, fileSchema, context);
+
+/** An experiment as `resolveExperiment` reads it, but without jobs: a server gets them one by one. */
+export const resolveSetup = (value: unknown, context: ExperimentContext): Either<Problems, Experiment> => resolve(value, setupSchema, context);
+
+const resolve = (value: unknown, schema: Reading['schema'], context: ExperimentContext): Either<Problems, Experiment> => {
   if (!isRecord(value)) return left([problem('', `is ${show(value)}; expected the sections of an experiment`)]);
   const found: Problem[] = [];
-  const sections = readSections(value, context, (result) => {
+  const keep: Keep = (result) => {
     if (!isLeft(result)) return result.right;
     found.push(...result.left);
     return null;
-  });
+  };
+  const sections = readSections(value, { schema, context, keep });
   found.push(...checkSections(sections));
   const problems = withoutRepeats(found);
   return isNonEmpty(problems) ? left(problems) : right(joinSections(sections));

@@ -67,6 +67,7 @@ export interface MicrobatchBuilder {
   /** Returns the microbatch's number. */
   readonly push: (group: number, parts: readonly MicrobatchPart[], travel?: MicrobatchTravel) => number;
   readonly shapeOf: (microbatch: number) => number;
+  readonly shapeAt: (shape: number) => MicrobatchShape;
   readonly shapes: () => readonly MicrobatchShape[];
   readonly build: () => MicrobatchTable;
 }
@@ -124,6 +125,7 @@ export const createMicrobatchBuilder = (): MicrobatchBuilder => {
       return length++;
     },
     shapeOf: (microbatch) => shapes[microbatch]!,
+    shapeAt: (shape) => interned[shape]!,
     shapes: () => interned,
     build: () => ({
       length,

@@ -58,7 +58,7 @@ export const startReplay = (plan: Plan, cost: CostModel, transferNs: TransferNs)
     plan,
     cost,
     transferNs,
-    costOf: memoizeShapeCosts(cost, plan.stages.length, () => plan.shapes),
+    costOf: memoizeShapeCosts(cost, plan.stages.length, (shape) => plan.shapes[shape]!),
     times: plan.programs.map(({ length }) => ({
       startNs: new Float64Array(length).fill(NaN),
       endNs: new Float64Array(length).fill(NaN),

@@ -6,7 +6,7 @@
  */
 import { firstIterationOf, type AdapterWorkload } from '../workload.ts';
 import { addGroup, hasBegun, presentRound, renewRound, type GroupState, type LorappProblem, type LorappState } from './lorapp-state.ts';
-import type { PlanWriter } from './plan-writer.ts';
+import type { OpWriter } from './plan-writer.ts';
 
 /** A workload that entries are added to and cut short in. */
 export interface GrowingWorkload {
@@ -16,7 +16,7 @@ export interface GrowingWorkload {
 /** Everything a change touches. */
 export interface ChangingPlan {
   readonly problem: LorappProblem & { readonly workload: GrowingWorkload };
-  readonly writer: PlanWriter;
+  readonly writer: OpWriter;
 }
 
 /** Adds an adapter, in a group of its own, from its arrival on; returns its number in the plan. */

@@ -18,13 +18,13 @@ import {
   type Round,
   type WaitingStep,
 } from './lorapp-state.ts';
-import type { PlanWriter } from './plan-writer.ts';
+import type { OpWriter } from './plan-writer.ts';
 
 /** A state that is being extended, and where its ops go. */
 export interface Run {
   readonly problem: LorappProblem;
   readonly state: LorappState;
-  readonly writer: PlanWriter;
+  readonly writer: OpWriter;
   readonly costOf: (shape: number) => ShapeCost;
 }
 

@@ -113,6 +113,8 @@ export interface LorappState {
   lastGroup: number;
   /** Groups in the order of their turns. */
   order: number[];
+  /** Start of the latest op that is planned: who comes now begins no earlier. */
+  nowNs: number;
 }
 
 /** State of the device that a stage is on. */
@@ -193,6 +195,7 @@ export const startLorapp = (problem: LorappProblem): LorappState => {
     dueNs: 0,
     lastGroup: -1,
     order: [],
+    nowNs: 0,
   };
   for (const group of problem.groups) addGroup(problem, state, group, Math.max(...group.map((adapter) => adapters[adapter]!.arrivalNs)));
   return state;

@@ -13,7 +13,7 @@
 import { memoizeShapeCosts, type ShapeCost } from '../shape-costs.ts';
 import { finishBackward, finishEvaluation, stepRound, type Run } from './lorapp-rounds.ts';
 import { deviceAt, presentRound, roundOf, type GroupState, type InFlight, type LorappProblem, type LorappState, type Round, type StageState } from './lorapp-state.ts';
-import type { PlanWriter } from './plan-writer.ts';
+import type { OpWriter } from './plan-writer.ts';
 
 /** The op a stage would start next. */
 interface Choice {
@@ -26,26 +26,32 @@ interface Choice {
  * Appends ops in order of their start until every further op would start after `horizonNs`, and returns the state from
  * which to go on; `state` itself is left as it was. With an infinite horizon the plan is complete.
  */
-export const extendLorapp = (problem: LorappProblem, state: LorappState, writer: PlanWriter, horizonNs = Infinity): LorappState =>
+export const extendLorapp = (problem: LorappProblem, state: LorappState, writer: OpWriter, horizonNs = Infinity): LorappState =>
   extend(problem, state, writer, { horizonNs, stopsAtRoundEnd: false });
 
 /** The same, but no further than to the end of a round, where a job may come or go: `ended` says which. */
-export const extendToRoundEnd = (problem: LorappProblem, state: LorappState, writer: PlanWriter, horizonNs: number): LorappState =>
+export const extendToRoundEnd = (problem: LorappProblem, state: LorappState, writer: OpWriter, horizonNs: number): LorappState =>
   extend(problem, state, writer, { horizonNs, stopsAtRoundEnd: true });
+
+/** The same, no further than until `isEnough` says so: asked before every op. Nothing that is not appended has begun. */
+export const extendUntil = (problem: LorappProblem, state: LorappState, writer: OpWriter, isEnough: () => boolean): LorappState =>
+  extend(problem, state, writer, { horizonNs: Infinity, stopsAtRoundEnd: true, isEnough });
 
 interface Extent {
   readonly horizonNs: number;
   readonly stopsAtRoundEnd: boolean;
+  readonly isEnough?: () => boolean;
 }
 
-const extend = (problem: LorappProblem, before: LorappState, writer: PlanWriter, { horizonNs, stopsAtRoundEnd }: Extent): LorappState => {
-  const costOf = memoizeShapeCosts(problem.cost, problem.deviceOfStage.length, writer.microbatches.shapes);
+const extend = (problem: LorappProblem, before: LorappState, writer: OpWriter, { horizonNs, stopsAtRoundEnd, isEnough }: Extent): LorappState => {
+  const costOf = memoizeShapeCosts(problem.cost, problem.deviceOfStage.length, writer.microbatches.shapeAt);
   const state: LorappState = { ...structuredClone(before), ended: null };
   const run: Run = { problem, state, writer, costOf };
   for (;;) {
-    if (stopsAtRoundEnd && state.ended !== null) return state;
+    if ((stopsAtRoundEnd && state.ended !== null) || isEnough?.() === true) return state;
     const next = earliestChoice(run);
     if (next === null || next.choice.startNs > horizonNs) return state;
+    state.nowNs = Math.max(state.nowNs, next.choice.startNs);
     perform(run, next.stage, next.choice);
   }
 };

@@ -1,5 +1,5 @@
 import { evaluationOf, firstIterationOf, type Workload } from '../workload.ts';
-import { createMicrobatchBuilder, createProgramBuilder, type MicrobatchBuilder } from '../plan/builders.ts';
+import { createMicrobatchBuilder, createProgramBuilder, type MicrobatchBuilder, type ProgramBuilder } from '../plan/builders.ts';
 import { KIND, type ComputeOpKind, type GradientCollectiveKind, type MicrobatchCollectiveKind } from '../plan/op.ts';
 import type { Plan, StagePlacement } from '../plan/plan.ts';
 
@@ -9,9 +9,15 @@ export interface Turn {
   readonly iteration: number;
 }
 
+/** Where a writer's microbatches and ops go, the ops by device. */
+export interface PlanTarget {
+  readonly microbatches: Omit<MicrobatchBuilder, 'shapes' | 'build'>;
+  readonly programs: readonly Pick<ProgramBuilder, 'push'>[];
+}
+
 /** Where planners write: appends ops to the programs and keeps each adapter's life-cycle ops in their place. */
-export interface PlanWriter {
-  readonly microbatches: MicrobatchBuilder;
+export interface OpWriter {
+  readonly microbatches: PlanTarget['microbatches'];
   /** Appends microbatch `index` of a round, for a pipeline (default 0); returns its number. */
   readonly addMicrobatch: (group: number, turns: readonly Turn[], index: number, pipeline?: number) => number;
   /** Appends the held-out microbatches that an iteration of an adapter starts with; returns their numbers. */
@@ -29,17 +35,33 @@ export interface PlanWriter {
   readonly step: (stage: number, turns: readonly Turn[]) => void;
   /** `save` and `release` of an adapter that ends after iterations whose step is there already. */
   readonly unload: (stage: number, adapter: number) => void;
+}
+
+/** A writer that keeps all it writes. */
+export interface PlanWriter extends OpWriter {
   readonly build: (schedule: string) => Plan;
 }
 
-export const createPlanWriter = (
-  workload: Workload,
-  devices: readonly string[],
-  stages: readonly StagePlacement[],
-): PlanWriter => {
+export const createPlanWriter = (workload: Workload, devices: readonly string[], stages: readonly StagePlacement[]): PlanWriter => {
   const programs = devices.map(() => createProgramBuilder());
-  const programOf = (stage: number) => programs[stages[stage]!.device]!;
   const microbatches = createMicrobatchBuilder();
+  return {
+    ...createOpWriter(workload, stages, { microbatches, programs }),
+    build: (schedule) => ({
+      schedule,
+      devices,
+      adapters: workload.adapters.map(({ name }) => name),
+      arrivalsNs: workload.adapters.map(({ arrivalNs }) => arrivalNs),
+      stages,
+      shapes: microbatches.shapes(),
+      microbatches: microbatches.build(),
+      programs: programs.map((program) => program.build()),
+    }),
+  };
+};
+
+export const createOpWriter = (workload: Workload, stages: readonly StagePlacement[], { microbatches, programs }: PlanTarget): OpWriter => {
+  const programOf = (stage: number): PlanTarget['programs'][number] => programs[stages[stage]!.device]!;
   const loaded = stages.map(() => new Set<number>());
   const load = (stage: number, adapter: number): void => {
     if (loaded[stage]!.has(adapter)) return;
@@ -95,15 +117,5 @@ export const createPlanWriter = (
       }
     },
     unload,
-    build: (schedule) => ({
-      schedule,
-      devices,
-      adapters: workload.adapters.map(({ name }) => name),
-      arrivalsNs: workload.adapters.map(({ arrivalNs }) => arrivalNs),
-      stages,
-      shapes: microbatches.shapes(),
-      microbatches: microbatches.build(),
-      programs: programs.map((program) => program.build()),
-    }),
   };
 };

@@ -1,13 +1,15 @@
-import type { JobSpec, Outcome } from './job.ts';
+import type { JobSpec, JobStart, Outcome } from './job.ts';
+import type { JobSize } from './memory-law.ts';
 
 /**
  * What the scheduler is told. Whoever drives it (executor, simulation) reports in order of time; an event about a job
  * that is finished or no longer runs is ignored, so that a late or repeated report does no harm.
  */
 export type SchedulerEvent = { readonly timeNs: number } & (
-  | { readonly kind: 'submitted'; readonly job: JobSpec }
-  /** `iteration` iterations are finished; `heldBytes`: the most the job held on each device, where it was measured. */
-  | { readonly kind: 'iterationFinished'; readonly job: string; readonly iteration: number; readonly loss?: number; readonly heldBytes?: readonly number[] }
+  /** `start`: how far a job has come that an earlier run has left; absent: it is fresh. */
+  | { readonly kind: 'submitted'; readonly job: JobSpec; readonly start?: JobStart }
+  /** `iteration` iterations are finished; `measured`: what the job held during the last one, where that is known. */
+  | { readonly kind: 'iterationFinished'; readonly job: string; readonly iteration: number; readonly loss?: number; readonly measured?: MeasuredMemory }
   /** Held-out loss of the weights after `iteration` iterations. */
   | { readonly kind: 'evaluated'; readonly job: string; readonly iteration: number; readonly loss: number }
   /** The state after `iteration` iterations would survive a lost device. */
@@ -23,6 +25,14 @@ export type SchedulerEvent = { readonly timeNs: number } & (
   /** A pipeline has these bytes for jobs on each device: it is back, or has another capacity. */
   | { readonly kind: 'pipelineReady'; readonly pipeline: number; readonly budgetBytes: readonly number[] }
 );
+
+/** The most that a job held on each device while it made an iteration. */
+export interface MeasuredMemory {
+  readonly heldBytes: readonly number[];
+  /** That mini-batch, and what the ledger says of it; absent: it is as the job's spec says. */
+  readonly size?: JobSize;
+  readonly ledgerBytes?: readonly number[];
+}
 
 /** Which adapters share microbatches on a pipeline, and into how many pieces each group's mini-batches are cut. */
 export interface Grouping {

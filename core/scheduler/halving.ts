@@ -57,5 +57,11 @@ export const promote = (sweep: SweepState, { reduction }: Halving): string[] => 
   return found;
 };
 
+/** Whether a trial waits at the last rung that it was judged at. */
+export const isHeldAtRung = ({ results, promoted }: SweepState, job: string): boolean => {
+  const rung = results.findLastIndex((each) => each.some((result) => result.job === job));
+  return rung >= 0 && !promoted[rung]!.includes(job);
+};
+
 /** True when no trial is left that could reach another rung. */
 export const isSweepOver = (sweep: SweepState, { trials }: Halving): boolean => sweep.active === 0 && sweep.submitted >= trials;

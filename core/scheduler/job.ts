@@ -25,6 +25,20 @@ export interface JobSpec {
   readonly sweep?: Halving;
 }
 
+/** Where an earlier run has left a job. */
+export interface JobStart {
+  /** Of its checkpoint. */
+  readonly iteration: number;
+  /** Held-out losses up to there, in order. */
+  readonly evaluations: readonly HeldoutLoss[];
+}
+
+/** Held-out loss of the weights after `iteration` iterations. */
+export interface HeldoutLoss {
+  readonly iteration: number;
+  readonly loss: number;
+}
+
 /**
  * `waiting` for a place; `running`; `leaving` at its next iteration end, its memory still held; `paused` by its sweep,
  * which may let it go on.
@@ -59,6 +73,8 @@ export interface JobState {
   /** Best held-out loss so far, and evaluations since then. */
   bestLoss: number | null;
   evaluationsSinceBest: number;
+  /** Iterations at its last evaluation: one that is made again after a lost device counts once. */
+  evaluated: number;
 }
 
 export const startJob = (spec: JobSpec, sequence: number, submittedNs: number): JobState => ({
@@ -75,6 +91,7 @@ export const startJob = (spec: JobSpec, sequence: number, submittedNs: number): 
   checkpoint: 0,
   bestLoss: null,
   evaluationsSinceBest: 0,
+  evaluated: -1,
 });
 
 /** Work that is left, in nanoseconds at the slowest device. */

@@ -4,9 +4,9 @@
  * that is told to leave holds its memory until `left` is reported, so promises about memory do not depend on how fast a
  * driver is. The same events give the same decisions, also after a restart from the saved state.
  */
-import type { Decision, Grouping, Misfit, SchedulerEvent } from './events.ts';
-import { isSweepOver, promote, reachRung, startSweep, type SweepState } from './halving.ts';
-import { startJob, type AfterLeaving, type JobSpec, type JobState, type Outcome } from './job.ts';
+import type { Decision, Grouping, MeasuredMemory, Misfit, SchedulerEvent } from './events.ts';
+import { isHeldAtRung, isSweepOver, promote, reachRung, startSweep, type SweepState } from './halving.ts';
+import { startJob, type AfterLeaving, type HeldoutLoss, type JobSpec, type JobStart, type JobState, type Outcome } from './job.ts';
 import { createMemoryModel, type MemoryObservations, type MemoryQuestion } from './memory-model.ts';
 import { isOutOfPatience } from './patience.ts';
 import { placeJobs, type PipelineRoom } from './placement.ts';
@@ -160,17 +160,20 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
     for (const other of [...jobs.values()]) if (other.spec.sweep?.name === halving.name) stop(other, 'halving');
   };
 
-  const judge = (job: JobState, iteration: number, loss: number): void => {
-    const halving = job.spec.sweep;
-    if (halving === undefined || !isActive(job)) return;
-    const sweep = sweeps[halving.name]!;
-    if (!reachRung(sweep, halving, job.spec.id, { iteration, loss })) return;
-    const promoted = promote(sweep, halving);
-    for (const other of promoted) if (other !== job.spec.id) goOn(other, sweep);
-    if (promoted.includes(job.spec.id)) return;
+  const judge = (job: JobState, evaluation: HeldoutLoss): void => {
+    if (job.spec.sweep === undefined || !isActive(job) || passesRung(job, evaluation)) return;
     if (job.status === 'running') preempt(job, 'paused');
     else if (job.status === 'leaving') sendAway(job, 'paused');
     deactivate(job);
+  };
+
+  /** Whether a trial may go on after an evaluation; others may go on with it. */
+  const passesRung = ({ spec: { id, sweep: halving } }: JobState, evaluation: HeldoutLoss): boolean => {
+    const sweep = sweeps[halving!.name]!;
+    if (!reachRung(sweep, halving!, id, evaluation)) return true;
+    const promoted = promote(sweep, halving!);
+    for (const other of promoted) if (other !== id) goOn(other, sweep);
+    return promoted.includes(id);
   };
 
   const goOn = (id: string, sweep: SweepState): void => {
@@ -196,7 +199,7 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
     return { kind: 'neverFits', device, requiredBytes: need[device]!, availableBytes: budgetBytes[device]! };
   };
 
-  const submit = (spec: JobSpec, timeNs: number): void => {
+  const submit = (spec: JobSpec, timeNs: number, earlier: JobStart = { iteration: 0, evaluations: [] }): void => {
     const reason = jobs.has(spec.id) ? ({ kind: 'duplicate' } as const) : findMisfit(spec);
     if (reason !== null) return void decisions.push({ kind: 'refuse', job: spec.id, reason });
     const user = userOf(spec.user);
@@ -209,7 +212,24 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
       sweep.submitted += 1;
       sweep.active += 1;
     }
+    job.iteration = job.checkpoint = earlier.iteration;
     wait(job);
+    if (job.iteration >= spec.iterations) finish(job, 'completed');
+    else recall(job, earlier.evaluations);
+  };
+
+  /** What the evaluations of an earlier run mean for a job. */
+  const recall = (job: JobState, evaluations: JobStart['evaluations']): void => {
+    const { patience, sweep: halving } = job.spec;
+    for (const evaluation of evaluations) {
+      job.evaluated = evaluation.iteration;
+      if (patience !== undefined && isOutOfPatience(job, evaluation.loss, patience)) return stop(job, 'patience');
+      if (halving !== undefined) passesRung(job, evaluation);
+    }
+    if (halving === undefined || !isHeldAtRung(sweeps[halving.name]!, job.spec.id)) return;
+    waiting.remove(job);
+    job.status = 'paused';
+    deactivate(job);
   };
 
   /** Of users that have jobs: who comes back gets no credit for the time away. */
@@ -218,10 +238,11 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
     return active.length === 0 ? 0 : Math.min(...active.map(({ serviceNs }) => serviceNs));
   };
 
-  const finishIteration = (job: JobState, iteration: number, heldBytes: readonly number[] | undefined): void => {
+  const finishIteration = (job: JobState, iteration: number, measured: MeasuredMemory | undefined): void => {
     note(job, iteration);
-    if (heldBytes !== undefined) {
-      memory.observe(questionOf(job.spec), heldBytes);
+    if (measured !== undefined) {
+      const { heldBytes, size = job.spec.size, ledgerBytes = job.spec.ledgerBytes } = measured;
+      memory.observe({ kind: job.spec.memoryKind, size, ledgerBytes }, heldBytes);
       if (job.reservedBytes.some((bytes, device) => bytes < heldBytes[device]!)) isUnsettled = true;
       job.reservedBytes = job.reservedBytes.map((bytes, device) => Math.max(bytes, heldBytes[device]!));
     }
@@ -261,7 +282,7 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
   const apply = (event: SchedulerEvent): void => {
     switch (event.kind) {
       case 'submitted':
-        return submit(event.job, event.timeNs);
+        return submit(event.job, event.timeNs, event.start);
       case 'deviceLost':
         return loseDevice(event.pipeline);
       case 'pipelineReady':
@@ -277,12 +298,13 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
   const applyToJob = (event: Extract<SchedulerEvent, { readonly job: string }>, job: JobState): void => {
     switch (event.kind) {
       case 'iterationFinished':
-        return isOn(job) ? finishIteration(job, event.iteration, event.heldBytes) : undefined;
+        return isOn(job) ? finishIteration(job, event.iteration, event.measured) : undefined;
       case 'evaluated': {
-        if (!isOn(job)) return;
+        if (!isOn(job) || event.iteration <= job.evaluated) return;
+        job.evaluated = event.iteration;
         const { patience } = job.spec;
         if (patience !== undefined && isOutOfPatience(job, event.loss, patience)) return stop(job, 'patience');
-        return judge(job, event.iteration, event.loss);
+        return judge(job, event);
       }
       case 'checkpointed':
         job.checkpoint = Math.max(job.checkpoint, event.iteration);

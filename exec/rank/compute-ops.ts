@@ -1,6 +1,6 @@
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { setTimeout } from 'node:timers/promises';
-import type { IterationOpKind, Op } from '../../core/plan/op.ts';
+import type { IterationOpKind, LifecycleOpKind, Op } from '../../core/plan/op.ts';
 import { NS_PER_MS } from '../../core/units.ts';
 import type { PartLoss } from '../stage.ts';
 import { frameName, type FrameKey } from '../transport/transport.ts';
@@ -105,12 +105,18 @@ export const closeAdapters = async (execution: Execution): Promise<void> => {
   }
 };
 
-/** Hands the adapter's weights to the observer; its span lasts until they are off the device. */
-export const save = async (execution: Execution, op: Op, stage: number, adapter: number): Promise<void> => {
-  const startNs = execution.now();
-  const weights = await stageOf(execution, stage).weights(adapter);
-  execution.observer.span(op, startNs, execution.now());
-  execution.observer.saved(stage, adapter, weights);
+/** Hands the adapter's weights, or its state, to the observer; its span lasts until they are off the device. Losses go out before. */
+export const save = async (execution: Execution, exchange: Exchange, op: Extract<Op, { kind: LifecycleOpKind }>): Promise<void> => {
+  const { stage, adapter } = op;
+  const { observer, now } = execution;
+  const iteration = execution.savedAfter(stage, adapter);
+  await exchange.reading;
+  const startNs = now();
+  const held = stageOf(execution, stage);
+  const tensors = await (iteration === null ? held.weights(adapter) : held.state(adapter));
+  observer.span(op, startNs, now());
+  if (iteration === null) observer.saved(stage, adapter, tensors);
+  else observer.left(stage, adapter, { iteration, tensors });
 };
 
 export const release = (execution: Execution, op: Op, stage: number, adapter: number): Promise<void> =>

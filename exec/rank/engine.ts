@@ -2,6 +2,7 @@ import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import { formatBytes } from '../../core/units.ts';
+import type { Adapter } from '../../core/job.ts';
 import type { StagePlacement } from '../../core/plan/plan.ts';
 import { parameterLayout } from '../adapter/parameter-layout.ts';
 import type { Backend, BackendName } from '../backend/backend.ts';
@@ -25,7 +26,7 @@ export interface Engine {
   /** Bytes of the frozen weights of all its stages. */
   readonly baseBytes: number;
   /** Size of an adapter's trained matrices on a stage. */
-  readonly parameterBytes: (stage: number, adapter: number) => number;
+  readonly parameterBytes: (stage: number, adapter: Adapter) => number;
   readonly read: (tensor: Tensor2D) => Promise<Float32Array>;
   readonly finish: (() => Promise<void>) | null;
   readonly heldBytes: () => number;
@@ -66,7 +67,7 @@ const assembleEngine = (setup: RankSetup, backend: Backend, stages: ReadonlyMap<
   stages,
   baseBytes,
   parameterBytes: (stage, adapter) => {
-    const layout = parameterLayout(setup.model, layersOf(setup.placements[stage]!), setup.adapters[adapter]!.setup.adapter);
+    const layout = parameterLayout(setup.model, layersOf(setup.placements[stage]!), adapter);
     return layout.size * Float32Array.BYTES_PER_ELEMENT;
   },
   read: backend.read,

@@ -1,6 +1,6 @@
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import type { Op } from '../../core/plan/op.ts';
-import type { Program, StagePlacement } from '../../core/plan/plan.ts';
+import type { StagePlacement } from '../../core/plan/plan.ts';
 import type { PackedBatch } from '../packed-batch.ts';
 import type { AdapterSetup, AdapterState, NamedArray, PartLoss, Stage } from '../stage.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -31,12 +31,13 @@ export interface Observer {
   readonly saved: (stage: number, adapter: number, weights: readonly NamedArray[]) => void;
   /** The part of an adapter's checkpoint that is on this stage. */
   readonly checkpoint: (stage: number, adapter: number, state: AdapterState) => void;
+  /** The part of an adapter's state that was on this stage, as its `save` hands it out where that is its whole state. */
+  readonly left: (stage: number, adapter: number, state: AdapterState) => void;
 }
 
-/** One device's program with everything its ops act on. */
+/** Everything that the ops of one device's program act on. */
 export interface Execution {
   readonly device: number;
-  readonly program: Program;
   /** All stages of the plan; those of this device are in `stages`. */
   readonly placements: readonly StagePlacement[];
   readonly stages: ReadonlyMap<number, Stage>;
@@ -48,6 +49,8 @@ export interface Execution {
   readonly halt: Halt;
   /** Whether an adapter's state is handed out after it has made that many steps. */
   readonly isCheckpoint: (adapter: number, iteration: number) => boolean;
+  /** Steps an adapter has made when its `save` hands its whole state out, so that it may go on later; null: only its weights. */
+  readonly savedAfter: (stage: number, adapter: number) => number | null;
   /** Whether a microbatch carries held-out rows: its forward keeps nothing for a backward. */
   readonly isEvaluated: (microbatch: number) => boolean;
   /** Whether an adapter's step waits for the norm of its gradient over all stages. */

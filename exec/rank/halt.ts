@@ -33,6 +33,9 @@ export interface Halt {
   readonly open: () => readonly OpenAdapter[];
 }
 
+/** Of a program that is never told to end early. */
+export const NEVER_HALTED: Halt = { decide: () => [], limit: () => undefined, skips: () => false, run: (_, work) => work(), open: () => [] };
+
 /** `ranges`: by adapter of the plan. */
 export const createHalt = (microbatches: MicrobatchTable, ranges: readonly IterationRange[]): Halt => {
   const begun = ranges.map(({ first }) => first);

@@ -11,7 +11,8 @@ import type { OpBytes } from './execution.ts';
 export interface MemoryLedger {
   readonly hold: (memoryClass: MemoryClass, atNs: number, changeBytes: number) => void;
   readonly computed: (op: Op, atNs: number, bytes: OpBytes) => void;
-  readonly table: () => MemoryTable;
+  /** The changes since the last time it was asked. */
+  readonly take: () => MemoryTable;
 }
 
 type ParameterBytes = (stage: number, adapter: number) => number;
@@ -68,7 +69,7 @@ const createAttribution = (parameterBytes: ParameterBytes): ((op: Op, kept: numb
 
 /** `parameterBytes`: size of an adapter's trained matrices on a stage, which tells them from its optimizer state. */
 export const createMemoryLedger = (device: number, parameterBytes: ParameterBytes): MemoryLedger => {
-  const columns = createMemoryColumns();
+  let columns = createMemoryColumns();
   const held = new Float64Array(MEMORY_CLASSES.length);
   const attribute = createAttribution(parameterBytes);
   const hold: MemoryLedger['hold'] = (memoryClass, timeNs, changeBytes) => {
@@ -84,6 +85,10 @@ export const createMemoryLedger = (device: number, parameterBytes: ParameterByte
       const changes: Changes = { communication: output - input, ...attribute(op, change - output + input) };
       for (const memoryClass of MEMORY_CLASSES) hold(memoryClass, atNs, changes[memoryClass] ?? 0);
     },
-    table: () => finishMemory(columns),
+    take: () => {
+      const taken = finishMemory(columns);
+      columns = createMemoryColumns();
+      return taken;
+    },
   };
 };

@@ -1,5 +1,6 @@
 import type { Model } from '../../core/model/model.ts';
 import type { MicrobatchTable, Program, StagePlacement } from '../../core/plan/plan.ts';
+import type { PieceMicrobatch } from '../../core/planners/plan-pieces.ts';
 import type { MemoryTable, SpanTable } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
 import type { DeviceInfo, DeviceRequest } from '../backend/device.ts';
@@ -7,12 +8,17 @@ import type { TrainingOrder } from '../data/row-source.ts';
 import type { RowTable } from '../data/row-table.ts';
 import type { ExecError } from '../exec-error.ts';
 import type { AdapterSetup, AdapterState, NamedArray } from '../stage.ts';
+import type { Version } from '../version.ts';
 
 /*
  * What coordinator and ranks say to each other: plain data, so that the same messages pass inside a process, between
  * processes and between machines. A conversation: hello, setup, some ping and pong, ready; then for each program run
  * and done, with losses, weights and checkpoints in between; then stop. A run ends early when the rank of the first stage
- * is told to halt: it answers with the limits it has set, which the coordinator passes on to the others.
+ * is told to halt: it answers with the limits it has set, which the coordinator passes on to the others. Processes that
+ * somebody else has started, on other machines say, begin again with hello after a stop, until they are told to leave.
+ *
+ * A live program has no end until it is told: `live`, then adapters and pieces of the program as they come, with `progress`
+ * and `stepped` in answer, at last `finish` and `done`. An adapter is there before a piece that loads it.
  */
 
 /** One job as the ranks need it; jobs stand in plan order. */
@@ -54,13 +60,41 @@ export interface RunOrder {
   readonly checkpointEvery: number;
 }
 
+/** A program that is told piece by piece. Its times count from `zeroNs` on the coordinator's clock. */
+export interface LiveOrder {
+  readonly zeroNs: number;
+  /** Says `progress`: true for the rank of the first stage, which lets everything in. */
+  readonly reportsProgress: boolean;
+}
+
+/** An adapter of a live program. */
+export interface LiveAdapter extends RankAdapter {
+  /** Iterations from one checkpoint to the next. */
+  readonly checkpointEvery: number;
+}
+
+/** One rank's part of a piece. */
+export interface LivePiece {
+  readonly program: Program;
+  readonly microbatches: readonly PieceMicrobatch[];
+}
+
 export type ToRank =
   | { readonly kind: 'setup'; readonly setup: RankSetup }
   | { readonly kind: 'pong'; readonly theirsNs: number }
   | { readonly kind: 'run'; readonly order: RunOrder }
+  | { readonly kind: 'live'; readonly order: LiveOrder }
+  | { readonly kind: 'adapter'; readonly adapter: LiveAdapter }
+  | { readonly kind: 'extend'; readonly piece: LivePiece }
+  | { readonly kind: 'finish' }
   | { readonly kind: 'halt' }
   | { readonly kind: 'limits'; readonly iterations: readonly number[] }
-  | { readonly kind: 'stop' };
+  /** Ends the conversation. */
+  | { readonly kind: 'stop' }
+  /** Ends the process. */
+  | { readonly kind: 'leave' }
+  /** Answers the hello of a process that cannot take part. */
+  | { readonly kind: 'refused'; readonly reason: string };
 
 /** Loss of one part of one microbatch, already scaled by its mini-batch. */
 export interface LossReport {
@@ -73,7 +107,10 @@ export interface LossReport {
 }
 
 export type FromRank =
-  | { readonly kind: 'hello'; readonly endpoint: string; readonly processId: number }
+  /** `host`: name of the rank's machine. */
+  | { readonly kind: 'hello'; readonly endpoint: string; readonly processId: number; readonly host: string; readonly version: Version }
+  /** The last word of a rank that was told to leave. */
+  | { readonly kind: 'goodbye' }
   /** Said once a second, whatever else there is to say. */
   | { readonly kind: 'alive' }
   | { readonly kind: 'ping' }
@@ -81,6 +118,14 @@ export type FromRank =
   | { readonly kind: 'losses'; readonly reports: readonly LossReport[] }
   | { readonly kind: 'weights'; readonly adapter: number; readonly stage: number; readonly weights: readonly NamedArray[] }
   | { readonly kind: 'checkpoint'; readonly adapter: number; readonly stage: number; readonly state: AdapterState }
+  /** Live: forwards and backwards that the rank has begun so far. */
+  | { readonly kind: 'progress'; readonly passes: number }
+  /** Live: a step is made; the most that the adapter held on the stage since the step before. */
+  | { readonly kind: 'stepped'; readonly stage: number; readonly adapter: number; readonly iteration: number; readonly heldBytes: number }
+  /** Live: an adapter is off the stage, with its state. */
+  | { readonly kind: 'left'; readonly stage: number; readonly adapter: number; readonly state: AdapterState }
+  /** Live: what was recorded since the last report. */
+  | { readonly kind: 'recorded'; readonly spans: SpanTable; readonly memory: MemoryTable }
   /** Iterations to which each adapter will get, in answer to `halt`. */
   | { readonly kind: 'limits'; readonly iterations: readonly number[] }
   | { readonly kind: 'done'; readonly spans: SpanTable; readonly memory: MemoryTable }

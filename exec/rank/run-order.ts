@@ -5,7 +5,7 @@ import { createMemoryLedger } from './memory-ledger.ts';
 import type { FromRank, RunOrder } from './messages.ts';
 import { createHalt } from './halt.ts';
 import { createObserver } from './observer.ts';
-import { createBatchMaker } from './packed-batches.ts';
+import { microbatchesOf, packBatch } from './packed-batches.ts';
 import { runProgram } from './run-program.ts';
 import { ownStages, rowsOf, savedName, startOf, type Session } from './session.ts';
 
@@ -19,21 +19,23 @@ const keepingWeights = (observer: Observer, { saved }: Session): Observer => ({
 
 const executionOf = (session: Session, order: RunOrder, observer: Observer): Execution => {
   const { setup, engine, transport, offsetNs } = session;
-  const { program, microbatches, arrivalsNs, zeroNs, checkpointEvery } = order;
+  const { microbatches, arrivalsNs, zeroNs, checkpointEvery } = order;
+  const sources = setup.adapters.map(rowsOf);
+  const microbatchOf = microbatchesOf(microbatches);
   const ranges = setup.adapters.map(({ start, order: { iterations } }) => ({ first: start?.iteration ?? 0, end: iterations }));
   session.halt = createHalt(microbatches, ranges);
   return {
     device: setup.rank,
-    program,
     placements: setup.placements,
     stages: engine.stages,
     transport,
-    batchOf: createBatchMaker(microbatches, setup.adapters.map(rowsOf)),
+    batchOf: (microbatch) => packBatch(microbatch, microbatchOf(microbatch), (adapter) => sources[adapter]),
     startOf: (stage, adapter) => startOf(session, stage, adapter),
     arrivalsNs,
     halt: session.halt,
     isCheckpoint: (adapter, iteration) =>
       checkpointEvery > 0 && iteration % checkpointEvery === 0 && iteration < ranges[adapter]!.end,
+    savedAfter: () => null,
     isEvaluated: (microbatch) => microbatches.forwardOnly[microbatch] === 1,
     clips: (adapter) => setup.adapters[adapter]!.setup.optimizer.maxGradientNorm !== null,
     now: () => Math.max(0, localNs() + offsetNs - zeroNs),
@@ -58,10 +60,10 @@ const withAdapters = async (session: Session, { partAdapter }: MicrobatchTable, 
 /** Runs one program to its end and reports what it recorded. */
 export const runOrder = async (session: Session, order: RunOrder, send: (message: FromRank) => void): Promise<void> => {
   const { setup, engine } = session;
-  const ledger = createMemoryLedger(setup.rank, engine.parameterBytes);
-  const observer = createObserver({ device: setup.rank, microbatches: order.microbatches, ledger, send });
+  const ledger = createMemoryLedger(setup.rank, (stage, adapter) => engine.parameterBytes(stage, setup.adapters[adapter]!.setup.adapter));
+  const observer = createObserver({ device: setup.rank, microbatchOf: microbatchesOf(order.microbatches), ledger, send });
   ledger.hold('baseWeights', 0, engine.baseBytes);
-  const run = (): Promise<void> => runProgram(executionOf(session, order, keepingWeights(observer, session)));
+  const run = (): Promise<void> => runProgram(executionOf(session, order, keepingWeights(observer, session)), order.program);
   await (order.mode === 'evaluate' ? withAdapters(session, order.microbatches, run) : run());
-  send({ kind: 'done', spans: observer.spans(), memory: ledger.table() });
+  send({ kind: 'done', spans: observer.takeSpans(), memory: ledger.take() });
 };

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { streamOf, type Op } from '../../core/plan/op.ts';
-import { opsOf } from '../../core/plan/plan.ts';
+import { opsOf, type Program } from '../../core/plan/plan.ts';
 import { formatOp } from '../../core/plan/text.ts';
 import { sumNorms } from './collective-ops.ts';
 import { backward, closeAdapters, forward, load, release, save, step } from './compute-ops.ts';
@@ -24,7 +24,7 @@ const computeOp = async (execution: Execution, exchange: Exchange, op: Op): Prom
     case 'load':
       return load(execution, op, op.stage, op.adapter);
     case 'save':
-      return save(execution, op, op.stage, op.adapter);
+      return save(execution, exchange, op);
     case 'release':
       return release(execution, op, op.stage, op.adapter);
     default:
@@ -51,11 +51,14 @@ const collectiveOp = (execution: Execution, exchange: Exchange, op: Op): Promise
 };
 
 const RUN = { compute: computeOp, send: transferOp, receive: transferOp, collective: collectiveOp } as const;
-type RunStream = keyof typeof RUN;
+export type RunStream = keyof typeof RUN;
+
+/** The ops that a stream meets, in their order; those of other streams are passed over. */
+export type OpSource = (stream: RunStream) => Iterable<Op> | AsyncIterable<Op>;
 
 /** A compute op blocks the thread: afterwards the other streams and the control channel get their turn. */
-const runStream = async (execution: Execution, exchange: Exchange, stream: RunStream): Promise<void> => {
-  for (const op of opsOf(execution.program)) {
+const runStream = async (execution: Execution, exchange: Exchange, stream: RunStream, ops: ReturnType<OpSource>): Promise<void> => {
+  for await (const op of ops) {
     const own = streamOf(op.kind);
     if (stream === 'compute' && own === 'collective') exchange.reached.put(formatOp(op), true);
     if (own !== stream) continue;
@@ -65,10 +68,13 @@ const runStream = async (execution: Execution, exchange: Exchange, stream: RunSt
   if (stream === 'compute') await exchange.reading;
 };
 
-/** Runs a device's program to its end, or to where it is halted. Rejects with the first failure of any stream, after all streams have ended. */
-export const runProgram = async (execution: Execution): Promise<void> => {
+/** Runs a device's program to its end, or to where it is halted. */
+export const runProgram = (execution: Execution, program: Program): Promise<void> => runOps(execution, () => opsOf(program));
+
+/** Runs what a source gives to its end. Rejects with the first failure of any stream, after all streams have ended. */
+export const runOps = async (execution: Execution, source: OpSource): Promise<void> => {
   const exchange = createExchange();
-  const streams = (['compute', 'send', 'receive', 'collective'] as const).map((stream) => runStream(execution, exchange, stream));
+  const streams = (['compute', 'send', 'receive', 'collective'] as const).map((stream) => runStream(execution, exchange, stream, source(stream)));
   try {
     await Promise.all(streams);
     await closeAdapters(execution);

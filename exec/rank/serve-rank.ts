@@ -1,10 +1,13 @@
+import { hostname } from 'node:os';
 import * as E from 'fp-ts/lib/Either.js';
-import { assertNever } from '../../core/never.ts';
 import { ExecFailure, type ExecError } from '../exec-error.ts';
 import type { Transport } from '../transport/transport.ts';
+import { ownVersion } from '../version.ts';
 import { createClockSync, type ClockSync } from './clock-sync.ts';
 import type { Engine } from './engine.ts';
-import type { ControlPort, FromRank, RankSetup } from './messages.ts';
+import type { ControlPort, FromRank, RankSetup, ToRank } from './messages.ts';
+import type { LiveProgram } from './live/live-program.ts';
+import { openLiveProgram, runLive } from './live/run-live.ts';
 import { runOrder } from './run-order.ts';
 import type { Session } from './session.ts';
 
@@ -22,11 +25,14 @@ interface Work {
   readonly done: () => Promise<void>;
 }
 
+type LiveMessage = Extract<ToRank, { readonly kind: 'live' | 'adapter' | 'extend' | 'finish' }>;
+
 /** What a rank has opened so far. */
 interface Opened {
   rank?: number;
   transport?: Transport;
   session?: Session;
+  live?: LiveProgram;
 }
 
 const asExecError = (error: unknown, rank: number): ExecError => {
@@ -67,23 +73,41 @@ const sessionOf = ({ session }: Opened): Session => {
 };
 
 /** Cuts off what still waits for other ranks, then frees the stages. */
-const shutDown = async ({ transport, session }: Opened, clock: ClockSync, work: Work): Promise<void> => {
+const shutDown = async ({ transport, session, live }: Opened, clock: ClockSync, work: Work): Promise<void> => {
   transport?.close();
+  live?.fail(new Error('stopped'));
   clock.cancel();
   await work.done();
   session?.engine.dispose();
 };
 
+/** A live program is there as soon as it is told of, so that nothing which follows is early. */
+const growProgram = (opened: Opened, message: LiveMessage, work: Work, send: (message: FromRank) => void): void => {
+  switch (message.kind) {
+    case 'live': {
+      const { order } = message;
+      const live = (opened.live = openLiveProgram(order, send));
+      return work.add(() => runLive(sessionOf(opened), live, order, send));
+    }
+    case 'adapter':
+      return opened.live?.add(message.adapter);
+    case 'extend':
+      return opened.live?.extend(message.piece);
+    case 'finish':
+      return opened.live?.finish();
+  }
+};
+
 /**
- * A rank's whole life: takes the coordinator's messages until `stop`. What goes wrong is reported, and the rank then
- * waits to be stopped. Rejects when the line to the coordinator is lost.
+ * One conversation with the coordinator, until `stop` or `leave`, which it returns. What goes wrong is reported, and the rank
+ * then waits to be stopped. Rejects when the line to the coordinator is lost, or when it refuses this rank.
  */
-export const serveRank = async (port: ControlPort, host: RankHost): Promise<void> => {
+export const serveRank = async (port: ControlPort, host: RankHost): Promise<'stop' | 'leave'> => {
   const opened: Opened = {};
   const send = (message: FromRank): void => port.send(message);
   const clock = createClockSync(() => send({ kind: 'ping' }));
   const work = createWork((error) => send({ kind: 'failed', error: asExecError(error, opened.rank ?? -1) }));
-  send({ kind: 'hello', endpoint: host.endpoint, processId: process.pid });
+  send({ kind: 'hello', endpoint: host.endpoint, processId: process.pid, host: hostname(), version: ownVersion() });
   for (;;) {
     const message = await port.next();
     switch (message.kind) {
@@ -107,9 +131,14 @@ export const serveRank = async (port: ControlPort, host: RankHost): Promise<void
         opened.session?.halt?.limit(message.iterations);
         break;
       case 'stop':
-        return shutDown(opened, clock, work);
+      case 'leave':
+        await shutDown(opened, clock, work);
+        return message.kind;
+      case 'refused':
+        await shutDown(opened, clock, work);
+        throw new Error(message.reason);
       default:
-        return assertNever(message);
+        growProgram(opened, message, work, send);
     }
   }
 };

@@ -1,20 +1,20 @@
-import { randomInt } from 'node:crypto';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
-import { type DeviceInfo, NO_REQUEST } from '../backend/device.ts';
+import type { DeviceInfo } from '../backend/device.ts';
 import { heldoutRows } from '../data/row-source.ts';
 import { ExecFailure } from '../exec-error.ts';
 import { localNs } from '../rank/clock.ts';
 import type { FromRank, RankAdapter, RunMode } from '../rank/messages.ts';
 import type { AdapterState, NamedArray } from '../stage.ts';
 import type { Crew } from './crew.ts';
-import { checkFreeMemory, describeDevices } from './devices.ts';
+import { describeDevices } from './devices.ts';
 import { awaitAll } from './director.ts';
 import type { HaltSwitch } from './halt-switch.ts';
 import { createLossBook } from './loss-book.ts';
 import type { JobRecord } from './job-records.ts';
 import { mergeTraces } from './merge-traces.ts';
+import { setUpRanks } from './set-up-ranks.ts';
 import { createStateCollector } from './state-collector.ts';
 import { asRankAdapter } from './train-job.ts';
 import type { HeldoutMoment, TrainOptions } from './train-options.ts';
@@ -56,27 +56,10 @@ interface Orchestra {
 
 /** Makes the ranks ready to run programs; returns what they opened. */
 const setUp = async ({ crew, leg, adapters }: Orchestra): Promise<Pick<Outcome, 'backend' | 'devices'>> => {
-  const hellos = await awaitAll(crew, 'hello');
-  const endpoints = hellos.map(({ endpoint }) => endpoint);
-  const { model, modelFolder, backend, onProgress, devices: requests = [] } = leg.options;
-  const run = randomInt(2 ** 32);
-  for (let rank = 0; rank < crew.size; rank++) {
-    crew.send(rank, {
-      kind: 'setup',
-      setup: {
-        rank, run, endpoints, model, modelFolder, backend,
-        device: requests[rank] ?? { ...NO_REQUEST, localRank: rank },
-        placements: leg.plan.stages,
-        adapters,
-      },
-    });
-  }
-  const readies = await awaitAll(crew, 'ready');
-  const devices = readies.map(({ device }) => device);
-  checkFreeMemory(devices, leg.options.neededBytes);
-  const { backend: opened, rejected } = readies[0]!;
-  onProgress({ kind: 'started', backend: opened, devices, rejected, processIds: hellos.map(({ processId }) => processId) });
-  return { backend: opened, devices };
+  const { model, modelFolder, backend, onProgress, devices, neededBytes } = leg.options;
+  const ready = await setUpRanks(crew, { model, modelFolder, backend, placements: leg.plan.stages, adapters }, { devices, neededBytes });
+  onProgress({ kind: 'started', ...ready });
+  return ready;
 };
 
 const startProgram = (crew: Crew, plan: Plan, mode: RunMode, checkpointEvery = 0): void => {

@@ -41,13 +41,15 @@ export interface CheckpointIdentity {
   readonly fingerprint: string;
   /** Latest checkpoints that stay. */
   readonly keep: number;
+  /** Iteration of one that stays however many follow it; absent: none. */
+  readonly pinned?: number;
 }
 
 /** Writes a checkpoint, whole or not at all, then removes those beyond `keep`. Rejects with the system's error. */
 export const writeCheckpoint = async (
   jobFolder: string,
   { state, losses, evaluations, heldoutBefore }: JobProgress,
-  { fingerprint, keep }: CheckpointIdentity,
+  { fingerprint, keep, pinned }: CheckpointIdentity,
 ): Promise<void> => {
   if (state === null) throw new Error('a job that has not begun has no checkpoint');
   const { iteration, tensors } = state;
@@ -58,6 +60,7 @@ export const writeCheckpoint = async (
     await writeFile(join(folder, RECORD_FILE), JSON.stringify(record), { flush: true });
   });
   for (const old of (await listCheckpoints(jobFolder)).slice(keep)) {
+    if (old === pinned) continue;
     await rm(folderOf(jobFolder, old), { recursive: true, force: true });
   }
 };

@@ -10,7 +10,7 @@ import type { TrainJob } from './train-job.ts';
 const TELLING_TENSOR = 'model.norm.weight';
 
 /** Text that two base models share only if they are the same. */
-const identifyBase = async (model: Model, modelFolder: string): Promise<E.Either<Problems, string>> => {
+export const identifyBase = async (model: Model, modelFolder: string): Promise<E.Either<Problems, string>> => {
   const source = await openCheckpoint(modelFolder);
   if (E.isLeft(source)) return source;
   try {

@@ -57,7 +57,7 @@ export const contextOf = (folder: string): ExperimentContext => ({
 });
 
 /** Downloads the model of an experiment file in `folder` if it is a hub's and not here yet. */
-const fetchModel = (path: string, text: string): TE.TaskEither<readonly FileProblems[], unknown> => {
+export const fetchModel = (path: string, text: string): TE.TaskEither<readonly FileProblems[], unknown> => {
   const file = E.toUnion(parseYaml(text));
   const name = isRecord(file) ? file.model : undefined;
   if (typeof name !== 'string' || !isAbsentHubModel(dirname(path), name, modelCache())) return TE.right(null);

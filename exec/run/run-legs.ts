@@ -85,7 +85,7 @@ const noteCheckpoint = (run: Run, adapter: number, state: AdapterState): void =>
 const conductLeg = async (run: Run, plan: Leg['plan']): Promise<Outcome> => {
   const { options, records, halt } = run;
   if (run.ended !== null) throw run.ended;
-  const crew = await startCrew(options);
+  const crew = await startCrew(plan.programs.length, options);
   run.crew = crew;
   try {
     return await conduct(crew, {

@@ -22,12 +22,19 @@ export const createTaskHosts = (size: number, open: RankHost['openEngine']): rea
 };
 
 /** The built entry of a rank's process, beside this file's own build. */
-const builtRankEntry = (): string => fileURLToPath(new URL('../rank-main.js', import.meta.url));
+export const builtRankEntry = (): string => fileURLToPath(new URL('../rank-main.js', import.meta.url));
 
-/** Starts one rank per device of the plan, in the way the options ask for. */
-export const startCrew = async ({ plan, ranks, rankEntry, patienceSeconds }: TrainOptions): Promise<Crew> => {
-  const size = plan.programs.length;
-  return ranks === 'processes'
-    ? startProcessCrew(size, rankEntry ?? builtRankEntry(), patienceSeconds)
-    : startTaskCrew(createTaskHosts(size, openEngine));
+/** How ranks are started; see `TrainOptions`. */
+export type CrewOptions = Pick<TrainOptions, 'ranks' | 'rankEntry' | 'patienceSeconds'>;
+
+/** Starts so many ranks in the way the options ask for. */
+export const startCrew = async (size: number, { ranks, rankEntry, patienceSeconds }: CrewOptions): Promise<Crew> => {
+  switch (ranks) {
+    case 'processes':
+      return startProcessCrew(size, rankEntry ?? builtRankEntry(), patienceSeconds);
+    case 'tasks':
+      return startTaskCrew(createTaskHosts(size, openEngine));
+    default:
+      return ranks.startCrew(size);
+  }
 };

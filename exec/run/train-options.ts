@@ -5,6 +5,7 @@ import type { BackendName } from '../backend/backend.ts';
 import type { DeviceInfo, DeviceRequest } from '../backend/device.ts';
 import type { NamedArray } from '../stage.ts';
 import type { CheckpointSettings } from '../../core/experiment/experiment.ts';
+import type { Muster } from './muster.ts';
 import type { Divergence, Evaluation, JobProgress } from './job-records.ts';
 import type { TrainJob } from './train-job.ts';
 
@@ -46,8 +47,8 @@ export interface TrainOptions {
   readonly backend: BackendName | 'auto';
   /** Adapters are written below this folder; null: they are only returned. */
   readonly outputFolder: string | null;
-  /** One operating-system process per device, or all devices as tasks of this process. */
-  readonly ranks: 'processes' | 'tasks';
+  /** One operating-system process per device of this machine, all devices as tasks of this process, or ranks that somebody else starts. */
+  readonly ranks: 'processes' | 'tasks' | Muster;
   /** Memory of each device in bytes, for the trace. */
   readonly capacityBytes: readonly number[];
   /** Which accelerator each rank is to take; absent: by turns. */

@@ -1,9 +1,9 @@
 import { createMailbox } from './mailbox.ts';
-import { frameName, normName, type Frame, type NormFrame, type TensorFrame, type Transport } from './transport.ts';
+import { frameName, normName, type NormFrame, type TensorFrame, type Transport } from './transport.ts';
 
 /** Frames that have arrived at a rank and wait for who asks for them. */
 export interface FrameInbox extends Pick<Transport, 'receive' | 'receiveNorm'> {
-  readonly put: (frame: Frame) => void;
+  readonly put: (frame: TensorFrame | NormFrame) => void;
   /** Rejects every pending and every later call. */
   readonly fail: (error: Error) => void;
 }

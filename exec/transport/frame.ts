@@ -1,23 +1,25 @@
 import { crc32 } from 'node:zlib';
 import * as E from 'fp-ts/lib/Either.js';
-import type { Frame, NormFrame, TensorFrame } from './transport.ts';
+import type { CreditFrame, Frame, NormFrame, TensorFrame } from './transport.ts';
 
 /**
  * Header of a frame, little endian; the values follow as a message part of their own, so that they are neither copied nor
  * misaligned. Fields: u32 magic, u8 version, u8 direction, u8 element type, u8 dimensions, u32 run, u16 sender, u16 stage,
  * u32 microbatch or adapter, u32 sequence, f64 sentNs, f64 byteLength, u32 CRC-32 of the header without it and the values,
- * u32 iteration (0 for tensors), then one u32 per dimension. A norm is one f64 without dimensions.
+ * u32 iteration (0 for tensors), then one u32 per dimension. A norm is one f64 without dimensions, and so is a credit, whose
+ * operand is the direction it is for.
  */
 const FIXED_BYTES = 48;
 const CHECKSUM_AT = 40;
 const MAGIC = 0x41524f4c;
-const VERSION = 2;
-/** Element types: of tensors, of norms. */
+const VERSION = 3;
+/** Element types: of tensors, of norms and credits. */
 const FLOAT32 = 0;
 const FLOAT64 = 1;
 const ELEMENT_BYTES = [4, 8] as const;
 const MAX_DIMENSIONS = 8;
-const DIRECTIONS = ['forward', 'backward', 'norm'] as const;
+const DIRECTIONS = ['forward', 'backward', 'norm', 'credit'] as const;
+const FIRST_SCALAR = DIRECTIONS.indexOf('norm');
 
 /** Who sends a frame in which run, and its place among the sender's frames of the same direction and stage. */
 export interface FrameOrigin {
@@ -28,10 +30,16 @@ export interface FrameOrigin {
 }
 
 /** What the header says of a frame's values, and the values themselves. */
-const contentOf = (frame: Frame) =>
-  frame.direction === 'norm'
-    ? { element: FLOAT64, shape: [], operand: frame.adapter, iteration: frame.iteration, values: Float64Array.of(frame.squaredNorm) }
-    : { element: FLOAT32, shape: frame.shape, operand: frame.microbatch, iteration: 0, values: frame.values };
+const contentOf = (frame: Frame) => {
+  switch (frame.direction) {
+    case 'norm':
+      return { element: FLOAT64, shape: [], operand: frame.adapter, iteration: frame.iteration, values: Float64Array.of(frame.squaredNorm) };
+    case 'credit':
+      return { element: FLOAT64, shape: [], operand: DIRECTIONS.indexOf(frame.of), iteration: 0, values: Float64Array.of(frame.taken) };
+    default:
+      return { element: FLOAT32, shape: frame.shape, operand: frame.microbatch, iteration: 0, values: frame.values };
+  }
+};
 
 /** The two parts of a frame's message. A tensor's values are a view of the frame's, not a copy. */
 export const encodeFrame = (frame: Frame, origin: FrameOrigin): readonly [Uint8Array, Uint8Array] => {
@@ -73,7 +81,7 @@ const checkHeader = (header: DataView, partCount: number): string | null => {
   if (header.getUint32(0, true) !== MAGIC) return 'not a frame of ours';
   if (header.getUint8(4) !== VERSION) return `frame version ${header.getUint8(4)}, this is version ${VERSION}`;
   if (header.getUint8(5) >= DIRECTIONS.length) return `unknown direction ${header.getUint8(5)}`;
-  const element = DIRECTIONS[header.getUint8(5)] === 'norm' ? FLOAT64 : FLOAT32;
+  const element = header.getUint8(5) >= FIRST_SCALAR ? FLOAT64 : FLOAT32;
   if (header.getUint8(6) !== element) return `unknown element type ${header.getUint8(6)}`;
   const dimensions = header.getUint8(7);
   if (dimensions > (element === FLOAT64 ? 0 : MAX_DIMENSIONS) || header.byteLength !== FIXED_BYTES + 4 * dimensions) {
@@ -88,12 +96,22 @@ const checkLength = (shape: readonly number[], elementBytes: number, announced: 
   return needed === found ? null : `${found} bytes of values for shape [${shape.join(', ')}], which takes ${needed}`;
 };
 
+const readScalar = (body: Uint8Array): number => new DataView(body.buffer, body.byteOffset).getFloat64(0, true);
+
+const readCredit = (header: DataView, body: Uint8Array): CreditFrame => ({
+  direction: 'credit',
+  of: header.getUint32(16, true) === 0 ? 'forward' : 'backward',
+  stage: header.getUint16(14, true),
+  taken: readScalar(body),
+  sentNs: header.getFloat64(24, true),
+});
+
 const readNorm = (header: DataView, body: Uint8Array): NormFrame => ({
   direction: 'norm',
   stage: header.getUint16(14, true),
   adapter: header.getUint32(16, true),
   iteration: header.getUint32(44, true),
-  squaredNorm: new DataView(body.buffer, body.byteOffset).getFloat64(0, true),
+  squaredNorm: readScalar(body),
   sentNs: header.getFloat64(24, true),
 });
 
@@ -119,6 +137,16 @@ export const decodeFrame = (
   if (wrongLength !== null) return E.left(wrongLength);
   if (checksum(header, body) !== header.getUint32(CHECKSUM_AT, true)) return E.left('a frame whose checksum does not match its bytes');
   const origin = { run: header.getUint32(8, true), sender: header.getUint16(12, true), sequence: header.getUint32(20, true) };
-  const isNorm = DIRECTIONS[header.getUint8(5)] === 'norm';
-  return E.right({ frame: isNorm ? readNorm(header, body) : readTensor(header, body, shape), origin });
+  return E.right({ frame: readContent(header, body, shape), origin });
+};
+
+const readContent = (header: DataView, body: Uint8Array, shape: readonly number[]): Frame => {
+  switch (DIRECTIONS[header.getUint8(5)]) {
+    case 'norm':
+      return readNorm(header, body);
+    case 'credit':
+      return readCredit(header, body);
+    default:
+      return readTensor(header, body, shape);
+  }
 };

@@ -29,12 +29,22 @@ export interface NormFrame extends NormKey {
   readonly sentNs: number;
 }
 
-export type Frame = TensorFrame | NormFrame;
+/** Tells the sender of a stage's tensors how many of them have been taken so far: it may have only so many under way. */
+export interface CreditFrame {
+  readonly direction: 'credit';
+  readonly of: FrameKey['direction'];
+  /** Stage that takes the tensors in. */
+  readonly stage: number;
+  readonly taken: number;
+  readonly sentNs: number;
+}
+
+export type Frame = TensorFrame | NormFrame | CreditFrame;
 
 /** Carries tensors and norms from one rank to the others. A failure of the connection rejects every pending and later call. */
 export interface Transport {
   /** Resolves when the frame has been handed over, not when it has arrived; its values must not change any more. */
-  readonly send: (to: number, frame: Frame) => Promise<void>;
+  readonly send: (to: number, frame: TensorFrame | NormFrame) => Promise<void>;
   /** The frame of that name, as soon as it is there; each frame can be received once. */
   readonly receive: (key: FrameKey) => Promise<TensorFrame>;
   readonly receiveNorm: (key: NormKey) => Promise<NormFrame>;

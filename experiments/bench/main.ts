@@ -7,13 +7,18 @@ import { benchEfficiency } from './efficiency.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
 import { benchIdleCauses } from './idle-causes.ts';
 import { benchIsolation } from './isolation.ts';
+import { benchLink } from './link.ts';
 import { benchManyPlans } from './many-plans.ts';
+import { benchMemoryFit } from './memory-fit.ts';
+import { benchOverlap } from './overlap.ts';
 import { benchPage } from './page.ts';
 import { benchParity } from './parity.ts';
 import { benchPlanMemory } from './plan-memory.ts';
 import { benchPrediction } from './prediction.ts';
 import { benchScheduler } from './scheduler.ts';
+import { benchServe } from './serve.ts';
 import { benchSimulatorSpeed } from './simulator-speed.ts';
+import { benchTransport } from './transport.ts';
 import { benchUnequalLengths } from './unequal-lengths.ts';
 
 /** What a benchmark of the executor may be told; the others take no notice. */
@@ -38,6 +43,11 @@ const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => void | Prom
   page: benchPage,
   scheduler: benchScheduler,
   cluster: benchCluster,
+  serve: benchServe,
+  'memory-fit': benchMemoryFit,
+  transport: benchTransport,
+  overlap: benchOverlap,
+  link: benchLink,
 };
 
 const { values, positionals: names } = parseArgs({

@@ -16,7 +16,7 @@ import type { Grouper } from '../../core/scheduler/grouping.ts';
 import { createScheduler, type SchedulerOptions } from '../../core/scheduler/scheduler.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { simulate } from '../engine/simulate.ts';
-import { costByKind } from './cost-by-kind.ts';
+import { costByKind } from '../../core/planners/cost-by-kind.ts';
 import { openRecords, type ArrivingJob, type JobRecord } from './cluster-run.ts';
 import type { PipelineModel } from './pipeline-model.ts';
 

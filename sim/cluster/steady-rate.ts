@@ -10,7 +10,7 @@ import { startLorapp } from '../../core/planners/lorapp-state.ts';
 import { createPlanWriter } from '../../core/planners/plan-writer.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { simulate } from '../engine/simulate.ts';
-import { costByKind } from './cost-by-kind.ts';
+import { costByKind } from '../../core/planners/cost-by-kind.ts';
 import type { PipelineModel } from './pipeline-model.ts';
 
 /** Jobs that share microbatches, by kind. */

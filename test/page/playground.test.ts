@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import * as E from 'fp-ts/lib/Either.js';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -23,14 +24,14 @@ const metrics = (page: Page): Promise<string> => page.locator('.metrics').innerT
 
 const tooltip = (page: Page): Promise<string> => page.locator('.tooltip').innerText();
 
-/** A profile of so many kernels on four streams, the first one with a hostile name. */
+/** A packed profile of so many kernels on four streams, the first one with a hostile name. */
 const profilerFile = (name: string, kernels: number): string => {
   const file = join(mkdtempSync(join(tmpdir(), 'mlora-page-')), name);
   const event = (index: number): object => ({
     ...{ ph: 'X', cat: 'kernel', name: index === 0 ? '<img src=x onerror=alert(1)>' : `gemm_${index % 20}` },
     ...{ pid: 0, tid: index % 4, ts: 5 * index, dur: 4, args: { device: 0, stream: index % 4 } },
   });
-  writeFileSync(file, JSON.stringify({ schemaVersion: 1, traceEvents: Array.from({ length: kernels }, (_, index) => event(index)) }));
+  writeFileSync(file, gzipSync(JSON.stringify({ schemaVersion: 1, traceEvents: Array.from({ length: kernels }, (_, index) => event(index)) })));
   return file;
 };
 
@@ -271,9 +272,9 @@ describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
     await page.context().close();
   });
 
-  test('opens a trace of PyTorch\'s profiler as spans per stream, whatever its kernels are called', async () => {
+  test('opens a packed trace of PyTorch\'s profiler as spans per stream, whatever its kernels are called', async () => {
     const { page, faults } = await open();
-    await page.locator('input[data-open]').setInputFiles(profilerFile('profile.json', 400_000));
+    await page.locator('input[data-open]').setInputFiles(profilerFile('profile.json.gz', 400_000));
     await page.waitForFunction(() => document.querySelector('.status')?.textContent.startsWith('Showing profile'), undefined, { timeout: 30_000 });
     await settle(page);
     expect(await page.locator('canvas[data-view=timeline]').first().getAttribute('aria-label')).toContain('400000 ops on 4 devices');
@@ -294,6 +295,7 @@ describe.skipIf(CHROMIUM === null)('the playground in Chromium', () => {
       ['other.json', '{"traceEvents":[{"ph":"X","name":"click","ts":1,"dur":1}]}', /otherData\.format/],
       ['host.json', '{"schemaVersion":1,"traceEvents":[{"ph":"X","cat":"cpu_op","name":"mm","ts":1,"dur":1}]}', /no spans on GPU streams/],
       ['list.json', '[1,2,3]', /otherData\.format/],
+      ['half.json.gz', gzipSync('[1,2,3]').subarray(0, 12), /half\.json\.gz: cannot be read/],
     ] as const) {
       const file = join(mkdtempSync(join(tmpdir(), 'mlora-page-')), name);
       writeFileSync(file, text);

@@ -7,7 +7,7 @@ import { validate } from '../../../core/plan/validate.ts';
 import { extendLorapp, extendToRoundEnd, isComplete } from '../../../core/planners/lorapp.ts';
 import { joinLorapp, leaveLorapp, regroupLorapp, type ChangingPlan } from '../../../core/planners/lorapp-changes.ts';
 import { startLorapp, type LorappState } from '../../../core/planners/lorapp-state.ts';
-import { createPlanWriter } from '../../../core/planners/plan-writer.ts';
+import { createPlanWriter, type PlanWriter } from '../../../core/planners/plan-writer.ts';
 import { KIND } from '../../../core/plan/op.ts';
 import type { Trace } from '../../../core/trace/trace.ts';
 import type { AdapterWorkload } from '../../../core/workload.ts';
@@ -30,7 +30,10 @@ interface Setting {
   readonly clips?: boolean;
 }
 
-const start = ({ stages, clips = false, ...sizes }: Setting): { readonly plan: ChangingPlan; readonly state: LorappState } => {
+/** A changing plan that is kept whole. */
+type KeptPlan = ChangingPlan & { readonly writer: PlanWriter };
+
+const start = ({ stages, clips = false, ...sizes }: Setting): { readonly plan: KeptPlan; readonly state: LorappState } => {
   const adapters = [...workload({ ...sizes, clips: () => clips }).adapters];
   const problem = {
     workload: { adapters },
@@ -52,7 +55,7 @@ const newcomer = (name: string, { microbatches, iterations, clips = false }: Set
   arrivalNs,
 });
 
-const finish = ({ problem, writer }: ChangingPlan, state: LorappState): Plan => {
+const finish = ({ problem, writer }: KeptPlan, state: LorappState): Plan => {
   expect(isComplete(extendLorapp(problem, state, writer))).toBe(true);
   return lowerTransfers(writer.build('lorapp'), cost, () => TRANSFER_NS);
 };

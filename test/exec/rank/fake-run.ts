@@ -94,11 +94,11 @@ export const runFake = async ({ programs, placements, stageOf, changes }: FakeRu
       losses: (_, found) => losses.push(...found.map(({ loss }) => loss)),
       checkpoint: () => undefined,
       saved: (stage, adapter) => saved.push(`${stage}/${adapter}`),
+      left: () => undefined,
     };
     const own = placements.flatMap((placement, stage) => (placement.device === device ? [stage] : []));
     return runProgram({
       device,
-      program: each,
       placements,
       stages: new Map(own.map((stage) => [stage, makeStage(stage)])),
       transport: transports[device]!,
@@ -123,6 +123,7 @@ export const runFake = async ({ programs, placements, stageOf, changes }: FakeRu
       arrivalsNs: [],
       halt: createHalt(microbatches, [{ first: 0, end: 1 }]),
       isCheckpoint: () => false,
+      savedAfter: () => null,
       isEvaluated: () => false,
       clips: () => false,
       now: () => localNs() - zeroNs,
@@ -131,7 +132,7 @@ export const runFake = async ({ programs, placements, stageOf, changes }: FakeRu
       finish: null,
       observer,
       ...changes,
-    });
+    }, each);
   });
   const finished = Promise.all(running);
   finished.catch(() => transports.forEach((transport) => transport.close()));

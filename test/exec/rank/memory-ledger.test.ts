@@ -35,7 +35,7 @@ describe('the memory ledger', () => {
     const after = (count: number): Partial<Record<MemoryClass, number>> => {
       const ledger = newLedger();
       play(ledger, count);
-      return held(ledger.table());
+      return held(ledger.take());
     };
     expect(after(1)).toEqual({ adapters: 100, optimizer: 200 });
     expect(after(3)).toMatchObject({ activations: 1200 });
@@ -50,7 +50,7 @@ describe('the memory ledger', () => {
     const transfers = [20, 20, 20, 20];
     transfers.forEach((bytes) => ledger.hold('communication', 0, bytes));
     play(ledger, 4);
-    const total = Object.values(held(ledger.table())).reduce((sum, bytes) => sum + bytes, 0);
+    const total = Object.values(held(ledger.take())).reduce((sum, bytes) => sum + bytes, 0);
     const measured = ITERATION.slice(0, 4).reduce((sum, [, change]) => sum + change, 0);
     expect(total).toBe(measured + 80);
   });
@@ -63,7 +63,7 @@ describe('the memory ledger', () => {
         const times = list.map(({ at }) => at).sort((a, b) => a - b);
         list.forEach(({ bytes }, i) => ledger.hold('communication', times[i]!, bytes));
         ledger.hold('communication', 101, 0);
-        const table = ledger.table();
+        const table = ledger.take();
         expect([...table.timeNs]).toEqual(times);
         expect([...table.device]).toEqual(times.map(() => 3));
       }),

@@ -6,6 +6,7 @@ import { connect, createServer } from 'node:net';
 import { connectToCoordinator } from '../../../dist/exec/rank/control-port.js';
 import { openEngine } from '../../../dist/exec/rank/engine.js';
 import { serveRank } from '../../../dist/exec/rank/serve-rank.js';
+import { LOCAL_LINE } from '../../../dist/exec/transport/line.js';
 import { openInbox } from '../../../dist/exec/transport/zeromq-transport.js';
 
 const INTACT_BYTES = 400_000;
@@ -50,14 +51,10 @@ process.on('SIGINT', () => undefined);
 const inner = isFaulty ? `${settings.inbox}-inner` : settings.inbox;
 const { endpoint, join } = await openInbox(inner);
 if (isFaulty) await startRelay(settings.inbox, inner);
-const port = connectToCoordinator(settings.rank, settings.control);
+const port = connectToCoordinator({ identity: `rank-${settings.rank}`, address: settings.control, line: LOCAL_LINE, patienceSeconds: 30 });
 setInterval(() => port.send({ kind: 'alive' }), 1000).unref();
 try {
-  await serveRank(port, {
-    endpoint: isFaulty ? settings.inbox : endpoint,
-    join: (setup) => join(setup.endpoints, setup.rank, setup.run),
-    openEngine,
-  });
+  await serveRank(port, { endpoint: isFaulty ? settings.inbox : endpoint, join, openEngine });
   process.exit(0);
 } catch (error) {
   process.stderr.write(String(error));

@@ -29,7 +29,14 @@ const tensors: fc.Arbitrary<TensorFrame> = fc
     });
   });
 
-const frames = fc.oneof(tensors, norms);
+const credits: fc.Arbitrary<Frame> = fc.record({
+  direction: fc.constant('credit' as const),
+  of: fc.constantFrom('forward' as const, 'backward' as const),
+  stage: fc.nat(0xffff),
+  taken: fc.nat(),
+  sentNs: fc.double({ noNaN: true }),
+});
+const frames = fc.oneof(tensors, norms, credits);
 
 const origins: fc.Arbitrary<FrameOrigin> = fc.record({ run: fc.nat(UINT32), sender: fc.nat(0xffff), sequence: fc.nat(UINT32) });
 
@@ -89,8 +96,8 @@ describe('a frame', () => {
       return [copy, values];
     };
     expect(reasonFor([new Uint8Array(64), values])).toBe('not a frame of ours');
-    expect(reasonFor(changed(4, 9))).toBe('frame version 9, this is version 2');
-    expect(reasonFor(changed(5, 3))).toBe('unknown direction 3');
+    expect(reasonFor(changed(4, 9))).toBe('frame version 9, this is version 3');
+    expect(reasonFor(changed(5, 4))).toBe('unknown direction 4');
     expect(reasonFor(changed(5, 2))).toBe('unknown element type 0');
     expect(reasonFor(changed(6, 1))).toBe('unknown element type 1');
     expect(reasonFor(changed(48, 3))).toBe('24 bytes of values for shape [3, 3], which takes 36');

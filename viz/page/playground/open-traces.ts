@@ -7,6 +7,15 @@ export type ReadTrace =
   | { readonly kind: 'read'; readonly run: Run; readonly explanation: Explanation | null }
   | { readonly kind: 'unreadable'; readonly name: string; readonly problems: Problems };
 
+const GZIP_MAGIC = [0x1f, 0x8b];
+
+/** A file's text, unpacked where it is a gzip file, as profilers write them. */
+const textOf = async (file: Blob): Promise<string> => {
+  const head = new Uint8Array(await file.slice(0, GZIP_MAGIC.length).arrayBuffer());
+  const isGzip = GZIP_MAGIC.every((byte, index) => head[index] === byte);
+  return isGzip ? new Response(file.stream().pipeThrough(new DecompressionStream('gzip'))).text() : file.text();
+};
+
 const read = async (planner: Planner, name: string, text: string): Promise<ReadTrace> => {
   const answer = await planner.ask({ kind: 'read', name, text });
   if (answer.kind === 'read') return answer;
@@ -23,7 +32,7 @@ const failed = (name: string, error: unknown): ReadTrace => ({
 /** Reads a file that the reader picked. */
 export const readTraceFile = async (planner: Planner, file: File): Promise<ReadTrace> => {
   try {
-    return await read(planner, file.name, await file.text());
+    return await read(planner, file.name, await textOf(file));
   } catch (error) {
     return failed(file.name, error);
   }
@@ -41,7 +50,7 @@ export const openGivenTraces = async (planner: Planner): Promise<readonly ReadTr
   return Promise.all(
     given.map(async ({ label, path }) => {
       try {
-        return await read(planner, label, await (await fetch(path)).text());
+        return await read(planner, label, await textOf(await (await fetch(path)).blob()));
       } catch (error) {
         return failed(label, error);
       }

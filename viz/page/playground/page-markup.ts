@@ -29,7 +29,7 @@ export const PAGE_MARKUP = `
 <div class="metrics" tabindex="0" role="group" aria-label="Figures"></div>
 <div class="toolbar downloads" role="group" aria-label="Downloads and files">Download
 <select aria-label="Schedule to download" data-variant></select> ${DOWNLOADS.join('\n')}
-<label class="open">or open a trace <input type="file" accept=".json,application/json" data-open></label></div></section>
+<label class="open">or open a trace <input type="file" accept=".json,.gz,application/json,application/gzip" data-open></label></div></section>
 ${timelineSection([])}
 <section aria-labelledby="causes-heading"><h2 id="causes-heading">Why devices wait</h2><div class="causes"></div></section>
 </div></div>`;

@@ -22,14 +22,21 @@ const MOST_PROBLEMS = 5;
 
 const ran = (outcome: Outcome): outcome is Outcome & { readonly kind: 'ran' } => outcome.kind === 'ran';
 
-/** What is wrong with a setup: problems of its values once, and why a schedule cannot run. */
+const textOf = ({ path, message }: Problem): string => `${path} ${message}`;
+
+/** Why a schedule is refused; with its name unless the setup's values are wrong for all schedules. */
+const refusalOf = (outcome: Outcome, isShared: (each: Problem) => boolean): readonly Problem[] => {
+  if (outcome.kind === 'ran') return [];
+  const { label, refusal } = outcome;
+  if (refusal.kind === 'cannotRun') return [{ path: '', message: `${label}: ${refusal.message}` }];
+  return refusal.problems.map((each) => (isShared(each) ? each : { ...each, message: `${label}: ${each.message}` }));
+};
+
 const problemsOf = (outcomes: readonly Outcome[]): readonly Problem[] => {
-  const all = outcomes.flatMap((outcome): readonly Problem[] => {
-    if (outcome.kind === 'ran') return [];
-    const { refusal, label } = outcome;
-    return refusal.kind === 'problems' ? refusal.problems : [{ path: '', message: `${label}: ${refusal.message}` }];
-  });
-  return [...new Map(all.map((each) => [`${each.path} ${each.message}`, each])).values()];
+  const wrong = outcomes.map((outcome) => (outcome.kind === 'refused' && outcome.refusal.kind === 'problems' ? outcome.refusal.problems.map(textOf) : []));
+  const isShared = (each: Problem): boolean => wrong.every((texts) => texts.includes(textOf(each)));
+  const all = outcomes.flatMap((outcome) => refusalOf(outcome, isShared));
+  return [...new Map(all.map((each) => [textOf(each), each])).values()];
 };
 
 /** Times from an edit and from its answer to the first frame with the picture, for whoever measures the page. */

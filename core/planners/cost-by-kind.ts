@@ -1,5 +1,5 @@
-import type { CostModel } from '../../core/cost-model.ts';
-import type { MicrobatchShape } from '../../core/plan/plan.ts';
+import type { CostModel } from '../cost-model.ts';
+import type { MicrobatchShape } from '../plan/plan.ts';
 
 /** The costs of a plan whose adapters are jobs of some kinds, which `cost` knows by number. */
 export const costByKind = (cost: CostModel, kindOf: (adapter: number) => number): CostModel => {

@@ -1,0 +1,2 @@
+/** What `mlora plan` prints. */
+export const PLAN_FORMATS = ['json', 'text', 'pytorch-csv'] as const;
