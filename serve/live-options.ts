@@ -22,7 +22,7 @@ export interface LiveChoices {
 }
 
 /** What a server's run needs of an experiment without jobs. */
-export type LiveSetup = Omit<LiveRunOptions, 'folder' | 'onEvent'>;
+export type LiveSetup = Omit<LiveRunOptions, 'folder' | 'onEvent' | 'beforeWriting'>;
 
 /** A user's quantum and what waiting is worth, as in cluster files. */
 const QUANTUM_NS = 600 * NS_PER_S;

@@ -47,7 +47,7 @@ export interface ServerOptions {
   /** Text that two base models share only if they are the same. */
   readonly baseIdentity: string;
   /** What the run needs beside its folder and its listener. */
-  readonly live: Omit<LiveRunOptions, 'folder' | 'onEvent'>;
+  readonly live: Omit<LiveRunOptions, 'folder' | 'onEvent' | 'beforeWriting'>;
   readonly startRun: StartLiveRun;
   /** Everything that has to outlive the server is below this folder. */
   readonly folder: string;
@@ -126,9 +126,9 @@ const checkIdentity = (book: JobBook, options: ServerOptions): ServerError | nul
 };
 
 /** Whoever waits for the run learns whether it came up; nobody has to. */
-const startRun = (options: ServerOptions, folder: string, onEvent: (event: LiveEvent) => void): Promise<E.Either<string, LiveRun>> =>
+const startRun = (options: ServerOptions, folder: string, { onEvent, recorder }: RunListener): Promise<E.Either<string, LiveRun>> =>
   options
-    .startRun({ ...options.live, folder, onEvent })()
+    .startRun({ ...options.live, folder, onEvent, beforeWriting: recorder.flush })()
     .then(E.mapLeft(formatExecError))
     .catch((error: unknown) => E.left(messageOf(error)));
 
@@ -216,7 +216,7 @@ const openServer = async (options: ServerOptions, places: Places): Promise<E.Eit
   const { database, book } = opened.right;
   const listener = listenToRun(options, places, book);
   let begin: () => void = () => undefined;
-  const starting = new Promise<void>((resolve) => (begin = resolve)).then(() => startRun(options, places.run, listener.onEvent));
+  const starting = new Promise<void>((resolve) => (begin = resolve)).then(() => startRun(options, places.run, listener));
   const serving = await openApp(options, places, { token, book, listener, starting });
   const url = await listen(serving.app, options);
   if (E.isLeft(url)) {

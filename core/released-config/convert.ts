@@ -123,10 +123,11 @@ export const convertReleasedConfig = (file: Written, options: ConversionOptions)
     });
   };
 
-  const readTemplate = (path: unknown, at: string): TwoPartTemplate | null => {
-    const template = typeof path === 'string' ? convertTemplate(options.promptFile(path)) : null;
-    if (template === null) notes.unmapped.push(`${at}.prompt ${show(path)}: cannot be read, or is no prompt file; write prompt and completion yourself`);
-    for (const note of template?.notes ?? []) notes.unmapped.push(`${at}.prompt ${show(path)}: ${note}`);
+  const readTemplate = (prompt: unknown, path: string, at: string): TwoPartTemplate | null => {
+    const template = typeof prompt === 'string' ? convertTemplate(options.promptFile(prompt)) : null;
+    if (template === null) notes.unmapped.push(`${path}.prompt ${show(prompt)}: cannot be read, or is no prompt file; write ${at}.prompt and completion yourself`);
+    else notes.mapped.push(`${path}.prompt ${show(prompt)} → ${at}.prompt and completion`);
+    for (const note of template?.notes ?? []) notes.unmapped.push(`${path}.prompt ${show(prompt)}: ${note}`);
     return template;
   };
 
@@ -140,14 +141,14 @@ export const convertReleasedConfig = (file: Written, options: ConversionOptions)
       return null;
     }
     const train = keys.take('data', `${at}.data.train`);
-    const template = readTemplate(keys.take('prompt', `${at}.data.prompt and completion`), path);
+    const template = readTemplate(keys.use('prompt'), path, `${at}.data`);
     const order = keys.use('preprocess');
     if (order === 'shuffle') notes.mapped.push(`${path}.preprocess "shuffle" → ${at}.data.order; here each epoch is shuffled anew`);
     else if (order !== undefined) notes.unmapped.push(`${path}.preprocess ${show(order)}: rows are shuffled here, or taken longest first`);
     keys.end();
     if (typeof train !== 'string') return null;
-    // The released code trains on the whole text.
-    return { train: options.relocate(train), prompt: template?.prompt ?? 'TODO', completion: template?.completion ?? 'TODO', loss: 'all', order: 'shuffled' };
+    // The released code trains on the whole text. Without a template the reader asks for one: nothing trains on a guess.
+    return { train: options.relocate(train), ...said({ prompt: template?.prompt, completion: template?.completion }), loss: 'all', order: 'shuffled' };
   };
 
   const findNamed = (list: readonly Written[], name: unknown, what: string, path: string): number => {

@@ -21,6 +21,13 @@ const orWriteFailed = async (folder: string, task: () => Promise<void>): Promise
   }
 };
 
+/** Everything that was told of the job so far is kept by whoever listens, before that is written from which it would go on. */
+const keepEvents = async (live: Live, entry: LiveEntry): Promise<void> => {
+  await entry.telling;
+  await live.telling;
+  live.options.beforeWriting?.();
+};
+
 /**
  * Writes the state that a job would go on from, with its losses up to there, and calls back when it is on disk. One that
  * still waits to be written gives way to a later one, unless early exit may ask for it.
@@ -33,6 +40,7 @@ export const writeState = (live: Live, entry: LiveEntry, state: AdapterState, on
   if (isWaiting && entry.unwritten.length === 1) return;
   const written = write(live, async () => {
     const next = entry.unwritten.shift()!;
+    await keepEvents(live, entry);
     await orWriteFailed(entry.folder.checkpoints, () => writeCheckpoint(entry.folder.checkpoints, progressAt(entry, next), identityOf(live, entry)));
     onWritten(next.iteration);
   });
@@ -89,6 +97,7 @@ export const endJob = (live: Live, entry: LiveEntry, outcome: Outcome, iteration
   let hasAdapter = false;
   const written = write(live, () =>
     orWriteFailed(adapter, async () => {
+      await keepEvents(live, entry);
       const state = kept === null ? null : await stateAt(entry, kept);
       if (state !== null) await writeAdapter(live, entry, state);
       hasAdapter = state !== null;

@@ -82,6 +82,11 @@ export interface LiveRunOptions {
   readonly ranks: 'processes' | 'tasks';
   /** Called in order, never while a method of the run is on the stack; must not throw. */
   readonly onEvent: (event: LiveEvent) => void;
+  /**
+   * Called before a checkpoint or the end of a job is written, after `onEvent` had every event it covers: those are not told
+   * again after a kill, so whoever must not miss one has them on disk when this returns. A throw ends the run.
+   */
+  readonly beforeWriting?: () => void;
   /** Ops that `trace()` reaches back; absent: 100,000. */
   readonly traceOps?: number;
   /** Seconds without a word from a rank's process after which it counts as hung. */

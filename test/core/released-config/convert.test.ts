@@ -48,6 +48,14 @@ describe('a configuration of the released code', () => {
     ]);
   });
 
+  it('whose prompt file cannot be read is no complete experiment, and the prompt is not called mapped', () => {
+    const conversion = convert({ datasets: [{ ...dataset, prompt: 'gone.yaml' }] });
+    const paths = E.match((problems: readonly { readonly path: string }[]) => problems.map(({ path }) => path), () => [] as string[])(resolveExperiment(conversion.experiment, context));
+    expect(paths).toEqual(['jobs[0].data.prompt', 'jobs[0].data.completion']);
+    expect(conversion.mapped.filter((line) => line.includes('gone.yaml'))).toEqual([]);
+    expect(conversion.unmapped).toContain('datasets[0].prompt "gone.yaml": cannot be read, or is no prompt file; write jobs[0].data.prompt and completion yourself');
+  });
+
   it.each([
     [{ type: 'loraplus', lr_ratio: 8 }, { adapter: { type: 'lora' }, optimizer: { learningRateRatio: 8 } }],
     [{ type: 'dora' }, { adapter: { type: 'dora', alpha: 16 } }],

@@ -85,6 +85,14 @@ describe('Parquet as pyarrow writes it', () => {
     expect(await read('x.parquet', await file('zstd'))).toEqual(['cannot be read as Parquet: parquet unsupported compression codec: ZSTD']);
   });
 
+  test('with a column that its schema does not name is refused as a whole', async () => {
+    const bytes = Buffer.from(await file('gzip'));
+    // The last mention of it is the row group's; the schema's comes before.
+    bytes.write('x', bytes.lastIndexOf('count'));
+    const [message] = await read('x.parquet', bytes);
+    expect(message).toMatch(/row group 1 holds the columns question, xount, .*; its schema has question, count, /);
+  });
+
   test('with bytes changed or cut off gives an answer, never an exception', async () => {
     const good = await file('gzip');
     const change = fc.record({ at: fc.nat(good.length - 1), to: fc.nat(255) });

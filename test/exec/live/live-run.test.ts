@@ -1,10 +1,11 @@
-import { cpSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { memory } from '@tensorflow/tfjs-core';
 import * as E from 'fp-ts/lib/Either.js';
 import { describe, expect, it } from 'vitest';
 import { preemptivePriority } from '../../../core/scheduler/policy.ts';
+import { jobFolder } from '../../../exec/live/job-folder.ts';
 import type { LiveEvent, LiveRunOptions } from '../../../exec/live/live-run.ts';
 import { constantCost } from '../../../sim/constant-cost.ts';
 import { adapterAlone, adapterOf, iterations, liveJob, liveOptions, startDemo, withFolder, type LiveDemo } from './live-demo.ts';
@@ -101,6 +102,29 @@ describe('a live run on the folder of an earlier one', () => {
       expect(second.events.filter(({ kind }) => kind === 'finished')).toHaveLength(2);
       expect(second.events.filter(({ kind }) => kind === 'iteration').length).toBeLessThan(17);
       expect(await Promise.all(ends.map(adapterOf))).toEqual([await adapterAlone(LONG), await adapterAlone(URGENT)]);
+    }), 60_000);
+
+  it('has let its listener keep every iteration before a checkpoint or an end covers it', () =>
+    withFolder(async (folder) => {
+      let [told, kept] = [0, 0];
+      const covered: (readonly [onDisk: number, kept: number])[] = [];
+      const onDisk = (): number => {
+        const found = readdirSync(jobFolder(folder, 'long').checkpoints, { withFileTypes: true }).map(({ name }) => Number(/^iteration-(\d+)$/.exec(name)?.[1] ?? 0));
+        return Math.max(0, ...found);
+      };
+      const demo = await startDemo(liveOptions(folder, 2, {
+        onEvent: ({ kind }) => (told += kind === 'iteration' ? 1 : 0),
+        beforeWriting: () => {
+          covered.push([existsSync(jobFolder(folder, 'long').checkpoints) ? onDisk() : 0, kept]);
+          kept = told;
+        },
+      }));
+      await demo.submit(LONG);
+      await demo.until('finished', { job: 'long' });
+      await demo.run.close();
+      expect(covered.length).toBeGreaterThan(2);
+      expect(covered.filter(([found, before]) => found > before)).toEqual([]);
+      expect(kept).toBe(14);
     }), 60_000);
 
   it('goes on where jobs were when it was closed', () =>

@@ -51,11 +51,34 @@ const priorityInput = (id: string, choose: (priority: number) => void): HTMLInpu
   return input;
 };
 
+/** Cells that both tables have. */
+interface CommonCells {
+  readonly name: HTMLElement;
+  readonly user: HTMLElement;
+  readonly state: HTMLElement;
+  readonly loss: HTMLElement;
+  readonly heldout: HTMLElement;
+}
+
+const makeCommonCells = (): CommonCells => {
+  const name = make('th');
+  name.scope = 'row';
+  return { name, user: make('td', '', 'wide'), state: make('td'), loss: make('td'), heldout: make('td') };
+};
+
+const fillCommonCells = ({ name, user, state, loss, heldout }: CommonCells, job: ServedJob): void => {
+  setText(name, job.id);
+  setText(user, job.user);
+  setText(state, job.state);
+  state.className = `state-${job.state}`;
+  setText(loss, lossText(job.loss));
+  setText(heldout, lossText(job.heldoutLoss));
+};
+
 const createQueueRow = (first: ServedJob, actions: JobActions): RowView => {
   let job = first;
   const row = make('tr');
-  const [name, user, state, loss, heldout] = [make('th'), make('td', '', 'wide'), make('td'), make('td'), make('td')];
-  name.scope = 'row';
+  const cells = makeCommonCells();
   const [bar, count] = [make('progress'), make('span')];
   const progress = make('td');
   progress.append(bar, count);
@@ -65,21 +88,16 @@ const createQueueRow = (first: ServedJob, actions: JobActions): RowView => {
   const cancel = button('Cancel', `Cancel ${job.id}`, () => actions.cancel(job));
   const last = make('td');
   last.append(cancel);
-  row.append(name, user, state, progress, loss, heldout, priority, last);
+  row.append(cells.name, cells.user, cells.state, progress, cells.loss, cells.heldout, priority, last);
   return {
     row,
     update: (next) => {
       job = next;
-      setText(name, job.id);
-      setText(user, job.user);
-      setText(state, job.state);
-      state.className = `state-${job.state}`;
+      fillCommonCells(cells, job);
       bar.max = job.iterations ?? 1;
       bar.value = job.iteration;
       bar.setAttribute('aria-label', `Iterations of ${job.id}`);
       setText(count, `${job.iteration} of ${job.iterations ?? '?'}`);
-      setText(loss, lossText(job.loss));
-      setText(heldout, lossText(job.heldoutLoss));
       if (document.activeElement !== input) input.value = String(job.priority);
       cancel.disabled = job.cancelled;
     },
@@ -91,23 +109,18 @@ const momentText = (iso: string | null): string => (iso === null ? '' : new Date
 const createFinishedRow = (first: ServedJob, actions: JobActions): RowView => {
   let job = first;
   const row = make('tr');
-  const [name, user, state, count, loss, heldout, end, why] = [make('th'), make('td', '', 'wide'), make('td'), make('td'), make('td'), make('td'), make('td'), make('td', '', 'wide')];
-  name.scope = 'row';
+  const cells = makeCommonCells();
+  const [count, end, why] = [make('td'), make('td'), make('td', '', 'wide')];
   const download = button('Adapter', `Download the adapter of ${job.id}`, () => actions.download(job));
   const last = make('td');
   last.append(download);
-  row.append(name, user, state, count, loss, heldout, end, last, why);
+  row.append(cells.name, cells.user, cells.state, count, cells.loss, cells.heldout, end, last, why);
   return {
     row,
     update: (next) => {
       job = next;
-      setText(name, job.id);
-      setText(user, job.user);
-      setText(state, job.state);
-      state.className = `state-${job.state}`;
+      fillCommonCells(cells, job);
       setText(count, String(job.iteration));
-      setText(loss, lossText(job.loss));
-      setText(heldout, lossText(job.heldoutLoss));
       setText(end, momentText(job.finishedAt));
       setText(why, job.error ?? '');
       download.hidden = job.adapter.length === 0;
