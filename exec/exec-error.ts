@@ -55,9 +55,10 @@ const STOPPED = 'All ranks were stopped; adapters that were finished are kept. R
 
 const formatWords = (lastWords: string): string => (lastWords.trim() === '' ? '' : `\nIts last words:\n${lastWords.trim()}`);
 
-const formatShortage = ({ device, ranks, neededBytes, freeBytes }: DeviceShortage): string =>
-  `${device}: ${ranks.length === 1 ? 'rank' : 'ranks'} ${ranks.join(', ')} will need ${formatBytes(neededBytes)} and ${formatBytes(freeBytes)} are free`;
 const ranksText = (ranks: readonly number[]): string => `${ranks.length === 1 ? 'rank' : 'ranks'} ${ranks.join(', ')}`;
+
+const formatShortage = ({ device, ranks, neededBytes, freeBytes }: DeviceShortage): string =>
+  `${device}: ${ranksText(ranks)} will need ${formatBytes(neededBytes)} and ${formatBytes(freeBytes)} are free`;
 
 /** The error for people: what happened and what to do about it. */
 export const formatExecError = (error: ExecError): string => {

@@ -6,7 +6,7 @@ import { findTensorflow } from './tensorflow-package.ts';
 import { type TrackedBinding, loadTfjsNode } from './tfjs-node.ts';
 
 /**
- * Native TensorFlow: CUDA where there is an NVIDIA GPU, else the processor with oneDNN. TensorFlow reads its settings from
+ * Native TensorFlow: CUDA where there is an NVIDIA GPU, else the processor. TensorFlow reads its settings from
  * the environment when its library is loaded; what a user has set there stays.
  */
 const SETTINGS: Readonly<Record<string, string>> = {

@@ -69,6 +69,7 @@ export const setupTensorflow = (options: SetupOptions): E.Either<readonly string
   const folder = tensorflowFolder();
   const building = `${folder}.building-${process.pid}`;
   if (options.build !== true && findDownloaded() !== null) {
+    // No build lies there, so that the download is what the check finds.
     const check = checkTensorflow(building);
     if (E.isRight(check)) {
       options.say(`npm's own download works and is used as it is; ${describe(check.right)}`);
