@@ -20,7 +20,7 @@ const HEADER = closed({
   format: oneOf([FORMAT]),
   version: wholeNumber(FORMAT_VERSION, FORMAT_VERSION),
   source: oneOf(['simulated', 'measured'] as const),
-  devices: z.array(closed({ name: text, capacityBytes: z.nullable(nonNegativeNumber) })),
+  devices: z.array(closed({ name: text, capacityBytes: z.nullable(nonNegativeNumber), hardware: z.exactOptional(text) })),
   outOfMemory: z.nullable(
     closed({
       device: wholeNumber(0),
@@ -98,7 +98,7 @@ const readEvents = (header: Header, plan: PlanTables, events: readonly unknown[]
   return E.right({
     source: header.source,
     plan,
-    devices: header.devices.map(({ name, capacityBytes }) => ({ name, capacityBytes: capacityBytes ?? Infinity })),
+    devices: header.devices.map(({ capacityBytes, ...device }) => ({ ...device, capacityBytes: capacityBytes ?? Infinity })),
     spans: finishSpans(reader.spans),
     memory: finishMemory(reader.memory),
     outOfMemory: header.outOfMemory,
