@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { isLeft } from 'fp-ts/lib/Either.js';
+import { messageOf } from '../core/error-message.ts';
 import { setupTensorflow } from '../exec/setup/setup-tensorflow.ts';
 
 /* `npm run setup:tensorflow`: makes the backend `tensorflow` ready on this machine. */
@@ -18,7 +19,7 @@ const options = (() => {
     });
     return values;
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    process.stderr.write(`${messageOf(error)}\n${USAGE}`);
     return process.exit(2);
   }
 })();

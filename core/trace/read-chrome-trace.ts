@@ -4,6 +4,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as NEA from 'fp-ts/lib/NonEmptyArray.js';
 import * as z from 'zod';
 import { MEMORY_CLASSES } from '../cost-model.ts';
+import { messageOf } from '../error-message.ts';
 import { nonNegativeNumber, text, wholeNumber } from '../leaves.ts';
 import { planFromJson } from '../plan/json.ts';
 import type { PlanTables } from '../plan/plan.ts';
@@ -38,7 +39,7 @@ type Header = z.infer<typeof HEADER>;
 const parse = (fileText: string): E.Either<Problems, unknown> =>
   E.tryCatch(
     (): unknown => JSON.parse(fileText),
-    (error): Problems => [problem('', `is no JSON: ${error instanceof Error ? error.message : String(error)}`)],
+    (error): Problems => [problem('', `is no JSON: ${messageOf(error)}`)],
   );
 
 /** Reads the text of one of our own trace files; anything else is refused with everything that is wrong with it. */

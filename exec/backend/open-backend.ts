@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import type { NonEmptyArray } from 'fp-ts/lib/NonEmptyArray.js';
+import { messageOf } from '../../core/error-message.ts';
 import { BACKEND_NAMES, type Backend, type BackendMemory, type BackendName } from './backend.ts';
 import type { Candidate } from './candidate.ts';
 import { type DeviceInfo, type DeviceRequest, NO_REQUEST } from './device.ts';
@@ -31,7 +32,7 @@ export const openBackend = async (
       await bringUp(tried);
       return E.right(openedBackend(tried, candidate, { device, rejected }));
     } catch (error) {
-      rejected.push(`${tried}: ${error instanceof Error ? error.message : String(error)}`);
+      rejected.push(`${tried}: ${messageOf(error)}`);
     }
   }
   return isNonEmpty(rejected) ? E.left(rejected) : E.left(['no backend is known']);
