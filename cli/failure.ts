@@ -45,6 +45,7 @@ const RANK_LOST = 75;
 const EXECUTION_CODES: Partial<Record<ExecError['kind'], number>> = {
   outputUnwritable: 2,
   backendUnavailable: 2,
+  deviceTooSmall: 3,
   cannotListen: 2,
   rankDied: RANK_LOST,
   connectionLost: RANK_LOST,

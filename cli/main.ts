@@ -4,6 +4,7 @@ import { isLeft } from 'fp-ts/lib/Either.js';
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js';
 import { POLICY_NAMES } from '../core/scheduler/policy.ts';
 import { DEFAULT_STATE } from '../serve/places.ts';
+import { BACKEND_NAMES } from '../exec/backend/backend.ts';
 import { COLOUR_BY } from '../viz/timeline/colour-by.ts';
 import { exitCodeOf, formatFailure, type Failure } from './failure.ts';
 import { numberArgument, partArgument } from './number-argument.ts';
@@ -69,7 +70,7 @@ program
   .command('train')
   .description('simulate an experiment, then train its adapters for real')
   .argument('<experiment>', 'experiment file (YAML) with a model folder and data files')
-  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', ...BACKEND_NAMES]).default('auto'))
   .option('--out <folder>', 'folder for adapters, checkpoints, traces and report', 'runs/latest')
   .option('--resume', 'go on from the checkpoints in the folder of --out')
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
@@ -87,7 +88,7 @@ program
   .command('live')
   .description('run the jobs of an experiment as they arrive, by priority, on ranks that stay up')
   .argument('<experiment>', 'experiment file (YAML) with a model folder, data files, and arrival and priority of its jobs')
-  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', ...BACKEND_NAMES]).default('auto'))
   .addOption(new Option('--policy <name>', 'which job runs first').choices(POLICY_NAMES).default('priority'))
   .option('--slots <n>', 'most jobs at once', numberArgument(1, true), 4)
   .option('--out <folder>', 'folder for adapters, checkpoints and traces; jobs that it holds already go on', 'runs/live')
@@ -108,7 +109,7 @@ program
   .argument('<experiment>', 'experiment file (YAML) with a model folder and data files')
   .option('--out <file>', 'profile file to write', 'profile.json')
   .option('--iterations <n>', 'iterations of each adapter in each of the six short runs', numberArgument(1, true), 10)
-  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', ...BACKEND_NAMES]).default('auto'))
   .action(lazily(async () => (await import('./commands/calibrate.ts')).calibrateCommand));
 
 program
@@ -175,7 +176,7 @@ program
   .addOption(new Option('--policy <name>', 'which job runs first').choices(POLICY_NAMES).default('priority'))
   .option('--slots <n>', 'jobs that run at once, at most', numberArgument(1, true), 8)
   .option('--slowdown <times>', "bound of a job's iterations beside others, in times of what they take alone; default: none", numberArgument(1, false))
-  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', ...BACKEND_NAMES]).default('auto'))
   .option('--profile <file>', 'device profile that `mlora calibrate` wrote')
   .option('--max-body <MiB>', 'largest request, rows included', numberArgument(1, true), 32)
   .option('--max-jobs <n>', 'jobs in the queue, at most', numberArgument(1, true), 10_000)
@@ -251,7 +252,7 @@ program
   .option('--max-tokens <n>', 'tokens to generate at most', numberArgument(1, true), 64)
   .option('--temperature <t>', '0 takes the likeliest token every time', numberArgument(0, false), 0)
   .option('--seed <s>', 'seed of the sampling', numberArgument(0, true), 0)
-  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', 'wasm', 'cpu']).default('auto'))
+  .addOption(new Option('--backend <name>', 'tensor backend').choices(['auto', ...BACKEND_NAMES]).default('auto'))
   .action(lazily(async () => (await import('./commands/generate.ts')).generateCommand));
 
 try {

@@ -1,4 +1,5 @@
 import { MultiBar, Presets, type SingleBar } from 'cli-progress';
+import type { DeviceInfo } from '../exec/backend/device.ts';
 import type { ProgressEvent } from '../exec/run/train-options.ts';
 
 /** Shows what a training run does, on standard error. */
@@ -33,6 +34,7 @@ const createBars = (jobs: readonly ProgressJob[]): Progress => {
   const heldout = new Map<string, string>();
   return {
     show: (event) => {
+      if (event.kind === 'started') startLines(event).forEach((line) => bars.log(`${line}\n`));
       if (event.kind === 'iteration') byName.get(event.adapter)?.update(event.iteration + 1, { loss: event.loss.toFixed(3) });
       if (event.kind === 'failed') byName.get(event.adapter)?.update({ loss: String(event.loss), heldout: '  failed; the others go on' });
       if (event.kind === 'evaluated') byName.get(event.adapter)?.update({ heldout: `${heldout.get(event.adapter) ?? '  held-out'} → ${event.loss.toFixed(3)}` });
@@ -53,7 +55,7 @@ const createLines = (jobs: readonly ProgressJob[]): Progress => {
     show: (event) => {
       switch (event.kind) {
         case 'started':
-          return write(`training on ${event.processIds.length} ranks, backend ${event.backend}`);
+          return startLines(event).forEach(write);
         case 'heldout':
           return write(`${event.adapter}: held-out loss ${event.moment} training ${event.loss.toFixed(4)}`);
         case 'evaluated':
@@ -73,3 +75,12 @@ const createLines = (jobs: readonly ProgressJob[]): Progress => {
     stop: () => undefined,
   };
 };
+
+/** What the ranks compute on, and why on nothing better. */
+const startLines = ({ rejected, processIds, backend, devices }: Extract<ProgressEvent, { kind: 'started' }>): readonly string[] => [
+  ...rejected.map((reason) => `not taken: ${reason}`),
+  `training on ${processIds.length} ranks, backend ${backend} on ${devicesOf(devices)}`,
+];
+
+/** Names of the ranks' devices, equal ones once. */
+const devicesOf = (devices: readonly DeviceInfo[]): string => [...new Set(devices.map(({ name }) => name))].join(', ');

@@ -95,7 +95,7 @@ const trainAndReport = (resumable: Resumable, flags: TrainFlags, ranks: Ranks): 
   pipe(
     TE.fromEither(runSimulation(resumable.plan, resumable.cost, resumable.experiment.cluster)),
     TE.bindTo('simulation'),
-    TE.bind('result', () => runTraining(resumable, flags, ranks)),
+    TE.bind('result', ({ simulation }) => runTraining(resumable, flags, ranks, simulation)),
     TE.chain((trained) => finish({ ...resumable, ...trained }, flags)),
   );
 
@@ -138,7 +138,7 @@ const sayThrough = ({ leftOut }: Resumable, { out }: TrainFlags): TE.TaskEither<
     TE.chainEitherK(() => leftOutFailure(leftOut)),
   );
 
-const runTraining = (trainable: Resumable, { backend, out }: TrainFlags, { ranks }: Ranks): TE.TaskEither<Failure, TrainResult> => {
+const runTraining = (trainable: Resumable, { backend, out }: TrainFlags, { ranks }: Ranks, { summary }: Simulation): TE.TaskEither<Failure, TrainResult> => {
   const { progress: earlier } = trainable;
   const progress = createProgress(
     trainable.trainJobs.map(({ job, order }, i) => ({
@@ -156,6 +156,7 @@ const runTraining = (trainable: Resumable, { backend, out }: TrainFlags, { ranks
       backend,
       outputFolder: out,
       ranks,
+      neededBytes: summary.devices.map(({ peakMemoryBytes }) => peakMemoryBytes),
       onProgress: progress.show,
       ...(earlier === null ? {} : { progress: earlier }),
     }),
@@ -199,7 +200,7 @@ const resultFiles = (trained: Trained, measured: TraceSummary, rows: readonly Me
     'simulated.svg': timelineSvg(simulation.trace, { title, subtitle: subtitleOf(simulation.summary) }),
     'measured.svg': timelineSvg(result.trace, { title, subtitle: subtitleOf(measured) }),
     'summary.json': JSON.stringify({ simulated: simulation.summary, measured }, null, 2),
-    'run.json': JSON.stringify({ ...provenance(), backend: result.backend }, null, 2),
+    'run.json': JSON.stringify({ ...provenance(), backend: result.backend, devices: result.devices }, null, 2),
     'prediction.csv': predictionCsv(simulation.trace, result.trace),
     'metrics.csv': stringify([...rows], { header: true, columns: ['label', 'simulated', 'measured'] }),
     'losses.csv': lossesCsv(result.adapters),

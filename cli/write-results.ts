@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as TE from 'fp-ts/lib/TaskEither.js';
+import { messageOf } from '../core/error-message.ts';
 import { execution, type Failure } from './failure.ts';
 
 /** Files, as text or bytes, by their path inside the result folder. */
@@ -9,7 +10,7 @@ export type ResultFiles = Readonly<Record<string, string | Uint8Array>>;
 const unwritable =
   (folder: string) =>
   (error: unknown): Failure =>
-    execution({ kind: 'outputUnwritable', folder, reason: error instanceof Error ? error.message : String(error) });
+    execution({ kind: 'outputUnwritable', folder, reason: messageOf(error) });
 
 /** Makes sure, before anything is computed, that results can be written. */
 export const prepareFolder = (folder: string): TE.TaskEither<Failure, void> =>

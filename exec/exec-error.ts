@@ -1,5 +1,6 @@
 import type { NonEmptyArray } from 'fp-ts/lib/NonEmptyArray.js';
 import { assertNever } from '../core/never.ts';
+import { formatBytes } from '../core/units.ts';
 import { formatProblems, type Problems } from '../core/problem.ts';
 
 /** Everything wrong in one file, or in one named part of the experiment. */
@@ -8,11 +9,21 @@ export interface FileProblems {
   readonly problems: Problems;
 }
 
+/** A device on which some ranks need more memory than it has free. */
+export interface DeviceShortage {
+  readonly device: string;
+  readonly ranks: readonly number[];
+  readonly neededBytes: number;
+  readonly freeBytes: number;
+}
+
 /** Why a run ended without a result. Plain data: it travels between processes. */
 export type ExecError =
   | { readonly kind: 'badInput'; readonly files: readonly FileProblems[] }
   | { readonly kind: 'outputUnwritable'; readonly folder: string; readonly reason: string }
   | { readonly kind: 'backendUnavailable'; readonly backend: string; readonly reasons: NonEmptyArray<string> }
+  /** Devices hold less than the plan needs on them; found before training starts. */
+  | { readonly kind: 'deviceTooSmall'; readonly shortages: NonEmptyArray<DeviceShortage> }
   /** A loss that is not a number: the adapter's training has diverged or its weights are broken. */
   | { readonly kind: 'notANumber'; readonly adapter: string; readonly iteration: number; readonly loss: number }
   /** A rank's process ended although nobody told it to. */
@@ -46,6 +57,9 @@ const formatWords = (lastWords: string): string => (lastWords.trim() === '' ? ''
 
 const ranksText = (ranks: readonly number[]): string => `${ranks.length === 1 ? 'rank' : 'ranks'} ${ranks.join(', ')}`;
 
+const formatShortage = ({ device, ranks, neededBytes, freeBytes }: DeviceShortage): string =>
+  `${device}: ${ranksText(ranks)} will need ${formatBytes(neededBytes)} and ${formatBytes(freeBytes)} are free`;
+
 /** The error for people: what happened and what to do about it. */
 export const formatExecError = (error: ExecError): string => {
   switch (error.kind) {
@@ -55,6 +69,8 @@ export const formatExecError = (error: ExecError): string => {
       return `the output folder ${error.folder} cannot be written: ${error.reason}; choose another one with --out`;
     case 'backendUnavailable':
       return `no tensor backend for "${error.backend}":\n${error.reasons.map((reason) => `  ${reason}`).join('\n')}`;
+    case 'deviceTooSmall':
+      return `${error.shortages.map(formatShortage).join('\n')}\nNothing was trained; use more devices, smaller batches or \`recompute: full\`.`;
     case 'notANumber':
       return (
         `adapter ${error.adapter}: the loss of iteration ${error.iteration + 1} is ${error.loss}; ` +

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../core/error-message.ts';
 import { problem, type Problem } from '../core/problem.ts';
 import { hasEnded, type ServedJob } from '../core/served-job.ts';
 import { formatFile } from '../exec/exec-error.ts';
@@ -177,7 +178,7 @@ export const createJobService = (options: JobServiceOptions): JobService => {
     await dropOldRows();
   };
   const restored = restore();
-  restored.catch((error: unknown) => options.onNote(`jobs cannot be taken up: ${error instanceof Error ? error.message : String(error)}`));
+  restored.catch((error: unknown) => options.onNote(`jobs cannot be taken up: ${messageOf(error)}`));
 
   const change = (name: string, apply: (job: ServedJob) => void): ChangeAnswer => {
     recorder.flush();

@@ -4,88 +4,23 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import * as E from 'fp-ts/lib/Either.js';
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js';
-import type { ServerStatus } from '../core/served-job.ts';
+import { messageOf } from '../core/error-message.ts';
 import { writeFileAtomically } from '../exec/checkpoint/write-files.ts';
-import { formatExecError, type ExecError } from '../exec/exec-error.ts';
-import type { LiveEvent, LiveRun, LiveRunOptions, StartLiveRun } from '../exec/live/live-run.ts';
+import { formatExecError } from '../exec/exec-error.ts';
+import type { LiveRun } from '../exec/live/live-run.ts';
 import { createApp } from './http/app.ts';
 import { createEventStreams } from './http/event-stream.ts';
 import { pageFiles } from './http/static-files.ts';
-import { dropRows } from './job-files.ts';
 import { createJobService } from './job-service.ts';
 import { serverPlaces, type Places } from './places.ts';
-import { createRecorder, type Recorder } from './recorder.ts';
+import { listenToRun, type RunListener } from './run-listener.ts';
+import type { ServerError } from './server-error.ts';
+import type { ServerOptions } from './server-options.ts';
+import { createStatus } from './server-status.ts';
 import { createJobBook, type JobBook } from './state/job-book.ts';
 import { lockFolder, type FolderLock } from './state/folder-lock.ts';
 import { openDatabase, type ServerDatabase } from './state/open-database.ts';
-import type { ServerSetup } from './submission.ts';
 import { openToken } from './token.ts';
-
-export interface ServerLimits {
-  readonly mostBodyBytes: number;
-  /** Largest file that a job may name. */
-  readonly mostFileBytes: number;
-  /** From one address. */
-  readonly requestsPerSecond: number;
-  readonly submissionsPerSecond: number;
-  /** Jobs that have not ended. */
-  readonly mostJobs: number;
-  readonly mostStreams: number;
-}
-
-export const DEFAULT_LIMITS: ServerLimits = {
-  mostBodyBytes: 32 * 2 ** 20,
-  mostFileBytes: 2 * 2 ** 30,
-  requestsPerSecond: 500,
-  submissionsPerSecond: 20,
-  mostJobs: 10_000,
-  mostStreams: 100,
-};
-
-export interface ServerOptions {
-  readonly setup: ServerSetup;
-  /** Text that two base models share only if they are the same. */
-  readonly baseIdentity: string;
-  /** What the run needs beside its folder and its listener. */
-  readonly live: Omit<LiveRunOptions, 'folder' | 'onEvent' | 'beforeWriting'>;
-  readonly startRun: StartLiveRun;
-  /** Everything that has to outlive the server is below this folder. */
-  readonly folder: string;
-  readonly host: string;
-  /** 0: any free one. */
-  readonly port: number;
-  /** Instead of the one in the folder. */
-  readonly token?: string;
-  readonly dataFolder: string | null;
-  readonly policyName: string;
-  readonly version: string;
-  /** Folder of the built dashboard; null: none. */
-  readonly dashboard: string | null;
-  readonly limits: ServerLimits;
-  /** Lines for whoever runs the server. */
-  readonly onNote: (text: string) => void;
-}
-
-export type ServerError =
-  /** Another server has the folder. */
-  | { readonly kind: 'folderInUse'; readonly folder: string }
-  | { readonly kind: 'cannotListen'; readonly host: string; readonly port: number; readonly reason: string }
-  /** The folder holds unfinished jobs of another model or another cut of mini-batches. */
-  | { readonly kind: 'otherModel'; readonly folder: string; readonly before: string; readonly now: string }
-  | { readonly kind: 'cannotStart'; readonly reason: string };
-
-export const formatServerError = (error: ServerError): string => {
-  switch (error.kind) {
-    case 'folderInUse':
-      return `another server has the folder ${error.folder}; stop it first, or choose another folder with --state`;
-    case 'cannotListen':
-      return `cannot listen on ${error.host}:${error.port}: ${error.reason}; choose another one with --port`;
-    case 'otherModel':
-      return `${error.folder} holds unfinished jobs of another experiment (${error.before}; this one: ${error.now}): finish or cancel them first, or choose another folder with --state`;
-    case 'cannotStart':
-      return error.reason;
-  }
-};
 
 export interface Server {
   readonly url: string;
@@ -95,22 +30,6 @@ export interface Server {
   /** Lets jobs leave at their next iteration ends, keeps their checkpoints, and ends everything. */
   readonly close: () => Promise<void>;
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** A lost rank in a clause; what a run on its own would advise is not needed here. */
-const lossOf = (error: ExecError): string => {
-  switch (error.kind) {
-    case 'rankDied':
-      return `rank ${error.rank} died: ${error.cause}`;
-    case 'rankFailed':
-      return `rank ${error.rank} failed: ${error.reason}`;
-    case 'connectionLost':
-      return `rank ${error.rank} has lost its connection`;
-    default:
-      return formatExecError(error);
-  }
-};
 
 const IDENTITY = 'experiment';
 
@@ -149,35 +68,6 @@ const openBook = (options: ServerOptions, path: string): E.Either<ServerError, O
   if (foreign === null) return E.right({ database, book });
   database.close();
   return E.left(foreign);
-};
-
-/** What the server hears of its run. */
-interface RunListener {
-  readonly recorder: Recorder;
-  readonly onEvent: (event: LiveEvent) => void;
-  readonly isReady: () => boolean;
-  readonly fail: (reason: string) => void;
-  readonly failed: Promise<string>;
-}
-
-const listenToRun = ({ folder, onNote }: ServerOptions, { rows }: Places, book: JobBook): RunListener => {
-  let isReady = false;
-  let fail: (reason: string) => void = () => undefined;
-  const failed = new Promise<string>((resolve) => (fail = resolve));
-  const recorder = createRecorder({
-    book,
-    onEnded: (job) => void dropRows(join(rows, String(Number.parseInt(job, 10)))),
-    onFailure: (error) => fail(`the state in ${folder} cannot be written: ${messageOf(error)}`),
-  });
-  const onEvent = (event: LiveEvent): void => {
-    recorder.onEvent(event);
-    if (event.kind === 'ready') isReady = true;
-    else if (event.kind === 'rankLost') {
-      isReady = false;
-      onNote(`${lossOf(event.error)}; its jobs go on from their checkpoints when the ranks are up again`);
-    } else if (event.kind === 'ended') fail(formatExecError(event.error));
-  };
-  return { recorder, onEvent, isReady: () => isReady, fail, failed };
 };
 
 const listen = async (app: FastifyInstance, { host, port }: ServerOptions): Promise<E.Either<ServerError, string>> => {
@@ -288,20 +178,4 @@ const openApp = async (options: ServerOptions, places: Places, { token, book, li
       await app.close();
     },
   };
-};
-
-const createStatus = ({ version, setup, live, policyName }: ServerOptions, book: JobBook, isReady: () => boolean): (() => ServerStatus) => {
-  const startedAt = new Date().toISOString();
-  return () => ({
-    version,
-    name: setup.experiment.name,
-    model: live.model.name,
-    devices: live.devices,
-    policy: policyName,
-    slots: live.scheduler.slots,
-    startedAt,
-    ready: isReady(),
-    jobs: book.counts(),
-    lastEvent: book.lastEvent(),
-  });
 };

@@ -1,6 +1,7 @@
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as z from 'zod';
+import { messageOf } from '../core/error-message.ts';
 import { nonEmptyText, nonNegativeNumber } from '../core/leaves.ts';
 import { problem, type Problems } from '../core/problem.ts';
 import { chosen, closed, isRecord, leaf, oneOf, readStructure } from '../core/structure.ts';
@@ -64,7 +65,7 @@ export const readProfile = (text: string): E.Either<Problems, DeviceProfile> =>
   pipe(
     E.tryCatch(
       () => JSON.parse(text) as unknown,
-      (error): Problems => [problem('', `is no JSON: ${error instanceof Error ? error.message : String(error)}`)],
+      (error): Problems => [problem('', `is no JSON: ${messageOf(error)}`)],
     ),
     E.chain((json) => readStructure(PROFILE, json)),
   );

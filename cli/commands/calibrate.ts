@@ -4,6 +4,8 @@ import * as TE from 'fp-ts/lib/TaskEither.js';
 import { problem } from '../../core/problem.ts';
 import { formatTable } from '../../core/text-table.ts';
 import type { BackendName } from '../../exec/backend/backend.ts';
+import { measureCopies } from '../../exec/backend/measure.ts';
+import { openBackend } from '../../exec/backend/open-backend.ts';
 import { changeExperiment } from '../../exec/run/change-experiment.ts';
 import type { TrainJob } from '../../exec/run/train-job.ts';
 import { openExperiment, type OpenExperiment } from '../../exec/run/open-experiment.ts';
@@ -30,8 +32,24 @@ export const calibrateCommand = (path: string, flags: CalibrateFlags): TE.TaskEi
     TE.chain((open) => TE.traverseSeqArray((run: OpenExperiment) => measure(run, path, flags.backend))(configurations(open, flags))),
     TE.map((runs) => calibrate(runs, `${runs[0]!.model.name} on ${runs[0]!.trace.devices.length} devices`)),
     TE.chainFirst(({ profile }) => writeResults(dirname(flags.out), { [basename(flags.out)]: formatProfile(profile) })),
-    TE.map((calibration) => void process.stdout.write(`${formatCalibration(calibration)}\n\nthe profile is in ${flags.out}\n`)),
+    TE.bindTo('calibration'),
+    TE.bind('copies', () => copiesOf(flags.backend)),
+    TE.map(({ calibration, copies }) => void process.stdout.write(`${formatCalibration(calibration)}\n${copies}\n\nthe profile is in ${flags.out}\n`)),
   );
+
+/** Measured copies between host and device, as a line. */
+const copiesOf = (name: CalibrateFlags['backend']): TE.TaskEither<Failure, string> =>
+  pipe(
+    () => openBackend(name),
+    TE.mapLeft((reasons): Failure => execution({ kind: 'backendUnavailable', backend: name, reasons })),
+    TE.chainTaskK((backend) => async () => {
+      const { toDevice, fromDevice } = await measureCopies(backend);
+      backend.dispose();
+      return `copies of 16 MiB, ${backend.name} on ${backend.device.name}: ${gigabytes(toDevice)} to the device, ${gigabytes(fromDevice)} back`;
+    }),
+  );
+
+const gigabytes = (bytesPerSecond: number): string => `${(bytesPerSecond / 1e9).toFixed(1)} GB/s`;
 
 /** Each configuration runs that often, by turns: what other processes add to an op in one run, they do not add in all. */
 const ROUNDS = 3;

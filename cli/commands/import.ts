@@ -4,6 +4,7 @@ import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
 import { parse, stringify } from 'yaml';
+import { messageOf } from '../../core/error-message.ts';
 import { resolveExperiment } from '../../core/experiment/read.ts';
 import { parseYaml } from '../../core/experiment/yaml-text.ts';
 import { formatProblems, problem, show } from '../../core/problem.ts';
@@ -68,6 +69,6 @@ const write = ({ experiment, mapped, unmapped }: Conversion, { out }: ImportFlag
       if (out === undefined) process.stdout.write(text);
       else await writeFileAtomically(out, [new TextEncoder().encode(text)]);
     },
-    (error): Failure => badInput(out ?? '', [problem('', `cannot be written: ${error instanceof Error ? error.message : String(error)}`)]),
+    (error): Failure => badInput(out ?? '', [problem('', `cannot be written: ${messageOf(error)}`)]),
   );
 };

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
 import { pipe } from 'fp-ts/lib/function.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
+import { messageOf } from '../../core/error-message.ts';
 import { problem } from '../../core/problem.ts';
 import { badInput, type Failure } from '../failure.ts';
 import { servePage, type GivenTrace } from '../serve-page.ts';
@@ -29,8 +30,6 @@ const labelOf = (file: string): string => {
   const name = basename(file, '.json').replace(/\.trace$/, '');
   return name === 'trace' ? 'simulated' : name;
 };
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const tracesOf = async (path: string): Promise<readonly GivenTrace[]> => {
   if (!(await stat(path)).isDirectory()) return [{ label: labelOf(path), file: path }];

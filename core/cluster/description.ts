@@ -30,6 +30,11 @@ export interface MachineDescription {
   readonly deviceCount: number;
   /** null where there is one device only. */
   readonly interconnect: InterconnectDescription | null;
+  /**
+   * Which of the machine's accelerators each device runs on when it is trained for real, as the machine numbers them; one
+   * may serve several. Absent: devices take them by turns.
+   */
+  readonly accelerators?: readonly number[];
 }
 
 /** What a person says about a cluster; `buildCluster` makes devices, links and routes of it. */

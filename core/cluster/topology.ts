@@ -110,12 +110,15 @@ const findProblems = ({ machines, network }: ClusterDescription): Problem[] => {
   if (machines.length > 1 && network === null) {
     problems.push(problem('network', `is missing; nothing connects the ${machines.length} machines`));
   }
-  machines.forEach(({ name, deviceCount: count, interconnect }, index) => {
+  machines.forEach(({ name, deviceCount: count, interconnect, accelerators }, index) => {
     if (count > 1 && interconnect === null) {
       problems.push(problem(`machines[${index}].interconnect`, `is missing; nothing connects the ${count} devices`));
     }
     if (interconnect !== null && interconnect.type !== 'pcie' && interconnect.hostBytesPerSecond !== undefined) {
       problems.push(problem(`machines[${index}].interconnect.hostMemory`, `is for pcie; ${interconnect.type} has its own way`));
+    }
+    if (accelerators !== undefined && accelerators.length !== count) {
+      problems.push(problem(`machines[${index}].accelerators`, `has ${accelerators.length} entries; expected one for each of the ${count} devices`));
     }
     if (machines.findIndex((machine) => machine.name === name) < index) {
       problems.push(problem(`machines[${index}].name`, `is ${JSON.stringify(name)}, the name of another machine`));

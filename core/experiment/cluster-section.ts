@@ -65,6 +65,7 @@ const machine = closed({
   gpu,
   count: wholeNumber(1, 1024).default(1),
   interconnect: interconnect.nullable().default(null),
+  accelerators: z.array(wholeNumber(0, 1023)).exactOptional(),
 });
 
 const clusterSchema = closed({
@@ -73,11 +74,12 @@ const clusterSchema = closed({
   network: network.nullable().default(null),
 }).transform(({ name, machines, network: between }): ClusterDescription => ({
   name,
-  machines: machines.map(({ name: given, gpu: device, count, interconnect: within }, index) => ({
+  machines: machines.map(({ name: given, gpu: device, count, interconnect: within, accelerators }, index) => ({
     name: given ?? `machine${index}`,
     gpu: device,
     deviceCount: count,
     interconnect: within,
+    ...(accelerators === undefined ? {} : { accelerators }),
   })),
   network: between,
 }));

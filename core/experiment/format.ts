@@ -41,6 +41,7 @@ const describeCluster = ({ name, machines, network }: ClusterDescription) => ({
     gpu: describeGpu(machine.gpu),
     count: machine.deviceCount,
     interconnect: machine.interconnect === null ? null : describeInterconnect(machine.interconnect),
+    ...(machine.accelerators === undefined ? {} : { accelerators: [...machine.accelerators] }),
   })),
   network: network === null ? null : describeSpeed(network),
 });

@@ -1,9 +1,8 @@
 import * as E from 'fp-ts/lib/Either.js';
 import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import { LineCounter, parseDocument } from 'yaml';
+import { messageOf } from '../error-message.ts';
 import { problem, type Problems } from '../problem.ts';
-
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Plain data from YAML 1.2 text. Left: every syntax error with its line. */
 export const parseYaml = (text: string): E.Either<Problems, unknown> => {
@@ -16,6 +15,6 @@ export const parseYaml = (text: string): E.Either<Problems, unknown> => {
   if (isNonEmpty(problems)) return E.left(problems);
   return E.tryCatch(
     () => document.toJS() as unknown,
-    (error) => [problem('', reason(error))],
+    (error) => [problem('', messageOf(error))],
   );
 };

@@ -53,9 +53,10 @@ const headerOf = ({ plan, source, devices, outOfMemory }: Trace): object => {
     format: FORMAT,
     version: FORMAT_VERSION,
     source,
-    devices: devices.map(({ name, capacityBytes }) => ({
+    devices: devices.map(({ name, capacityBytes, hardware }) => ({
       name,
       capacityBytes: Number.isFinite(capacityBytes) ? capacityBytes : null,
+      ...(hardware === undefined ? {} : { hardware }),
     })),
     outOfMemory,
     plan: tables,

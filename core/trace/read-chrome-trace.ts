@@ -4,6 +4,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as NEA from 'fp-ts/lib/NonEmptyArray.js';
 import * as z from 'zod';
 import { MEMORY_CLASSES } from '../cost-model.ts';
+import { messageOf } from '../error-message.ts';
 import { nonNegativeNumber, text, wholeNumber } from '../leaves.ts';
 import { planFromJson } from '../plan/json.ts';
 import type { PlanTables } from '../plan/plan.ts';
@@ -20,7 +21,7 @@ const HEADER = closed({
   format: oneOf([FORMAT]),
   version: wholeNumber(FORMAT_VERSION, FORMAT_VERSION),
   source: oneOf(['simulated', 'measured'] as const),
-  devices: z.array(closed({ name: text, capacityBytes: z.nullable(nonNegativeNumber) })),
+  devices: z.array(closed({ name: text, capacityBytes: z.nullable(nonNegativeNumber), hardware: z.exactOptional(text) })),
   outOfMemory: z.nullable(
     closed({
       device: wholeNumber(0),
@@ -38,7 +39,7 @@ type Header = z.infer<typeof HEADER>;
 const parse = (fileText: string): E.Either<Problems, unknown> =>
   E.tryCatch(
     (): unknown => JSON.parse(fileText),
-    (error): Problems => [problem('', `is no JSON: ${error instanceof Error ? error.message : String(error)}`)],
+    (error): Problems => [problem('', `is no JSON: ${messageOf(error)}`)],
   );
 
 /** Reads the text of one of our own trace files; anything else is refused with everything that is wrong with it. */
@@ -98,7 +99,7 @@ const readEvents = (header: Header, plan: PlanTables, events: readonly unknown[]
   return E.right({
     source: header.source,
     plan,
-    devices: header.devices.map(({ name, capacityBytes }) => ({ name, capacityBytes: capacityBytes ?? Infinity })),
+    devices: header.devices.map(({ capacityBytes, ...device }) => ({ ...device, capacityBytes: capacityBytes ?? Infinity })),
     spans: finishSpans(reader.spans),
     memory: finishMemory(reader.memory),
     outOfMemory: header.outOfMemory,

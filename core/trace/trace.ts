@@ -30,6 +30,8 @@ export interface MemoryTable {
 export interface TraceDevice {
   readonly name: string;
   readonly capacityBytes: number;
+  /** The processor it ran on, in its own words; measured traces only. */
+  readonly hardware?: string;
 }
 
 /** The first moment a device needed more than it has; the trace goes on as if it had it. */

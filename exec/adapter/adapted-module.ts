@@ -6,7 +6,7 @@ import { type LowRankBackward, type LowRankGradients, type LowRankSaved, backwar
 /** What the backward of a module needs of one adapter's rows; `direction` where the adapter has a magnitude. */
 export type AdaptedSaved = LowRankSaved & Partial<Pick<DoraSaved, 'direction'>>;
 
-export interface AdaptedForward extends Pick<DoraForward, 'rows' | 'mask' | 'weightTransposed'> {
+export interface AdaptedForward extends Pick<DoraForward, 'rows' | 'mask' | 'throughWeight'> {
   readonly operands: ModuleOperands;
   /** Wx without bias for these rows; made only where it is needed. */
   readonly product: () => Tensor2D;
@@ -14,11 +14,11 @@ export interface AdaptedForward extends Pick<DoraForward, 'rows' | 'mask' | 'wei
 
 /** What an adapter adds to a module's output on its own rows. */
 export const forwardAdapted = (call: AdaptedForward): { delta: Tensor2D; saved: AdaptedSaved } => {
-  const { rows, mask, weightTransposed, product } = call;
+  const { rows, mask, throughWeight, product } = call;
   const { lowRank: operands, magnitude } = call.operands;
   return magnitude === undefined
     ? forwardLowRank(operands, rows, mask)
-    : forwardDora({ operands, magnitude, rows, mask, weightTransposed, product: product() });
+    : forwardDora({ operands, magnitude, rows, mask, throughWeight, product: product() });
 };
 
 export interface AdaptedBackward extends Omit<LowRankBackward, 'operands' | 'saved'> {

@@ -40,16 +40,16 @@ export interface DoraForward {
   readonly mask: Tensor2D | undefined;
   /** Wx without bias for these rows. */
   readonly product: Tensor2D;
-  /** Wᵀ `[in, out]`. */
-  readonly weightTransposed: Tensor2D;
+  /** x·Wᵀ for other inputs x. */
+  readonly throughWeight: (x: Tensor2D) => Tensor2D;
 }
 
 /** What DoRA adds to the base module's output. */
 export const forwardDora = (call: DoraForward): { delta: Tensor2D; saved: DoraSaved } =>
   scoped(() => {
-    const { operands, magnitude, rows, mask, weightTransposed } = call;
+    const { operands, magnitude, rows, mask, throughWeight } = call;
     const { delta, saved } = forwardLowRank(operands, rows, mask);
-    const product = mask === undefined ? call.product : matMul<Tensor2D>(mul(rows, mask), weightTransposed);
+    const product = mask === undefined ? call.product : throughWeight(mul(rows, mask));
     const direction: Tensor2D = add(product, delta);
     return { delta: sub<Tensor2D>(mul(direction, magnitude.ratio), product), saved: { ...saved, direction } };
   });

@@ -1,4 +1,4 @@
-import { type Rank, type Tensor, type Tensor1D, add, concat, reshape, sum } from '@tensorflow/tfjs-core';
+import { type Rank, type Tensor, type Tensor1D, type Tensor2D, add, concat, reshape, sum } from '@tensorflow/tfjs-core';
 import type { Backend } from '../backend/backend.ts';
 import { release, scoped } from '../backend/scope.ts';
 import type { ParameterLayout } from './parameter-layout.ts';
@@ -52,12 +52,15 @@ export const createGradientSum = (layout: ParameterLayout, backend: Backend): Gr
   };
 };
 
-/** Row after row the matrices are the vector. */
+/** Row after row the matrices are the vector; matrices of one width are joined before they are laid out flat. */
 const flatten = ({ segments }: ParameterLayout, gradients: AdapterGradients): Tensor1D => {
-  const vectors = segments.map(({ name }) => {
+  const matrices = segments.map(({ name }) => {
     const gradient = gradients.get(name);
     if (gradient === undefined) throw new Error(`no gradient for ${name}`);
-    return reshape<Rank.R1>(gradient, [-1]);
+    return gradient;
   });
-  return concat(vectors, 0);
+  const [first] = matrices;
+  const sameWidth = matrices.every(({ shape }) => shape.length === 2 && shape[1] === first!.shape[1]);
+  if (sameWidth) return reshape<Rank.R1>(concat(matrices as Tensor2D[], 0), [-1]);
+  return concat(matrices.map((matrix) => reshape<Rank.R1>(matrix, [-1])), 0);
 };

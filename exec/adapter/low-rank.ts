@@ -1,4 +1,5 @@
-import { type Tensor2D, matMul, mul, transpose } from '@tensorflow/tfjs-core';
+import { type Tensor2D, matMul, mul } from '@tensorflow/tfjs-core';
+import { type TransposedOperand, multiplyTransposed, multiplyTransposedOperand } from '../backend/products.ts';
 import { scoped } from '../backend/scope.ts';
 
 /**
@@ -48,8 +49,8 @@ export interface LowRankGradients {
 export interface LowRankBackward {
   readonly operands: LowRankOperands;
   readonly saved: LowRankSaved;
-  /** (x∘mask)ᵀ `[in, tokens]`; modules that share an input share it, where no dropout tells them apart. */
-  readonly inputTransposed: Tensor2D;
+  /** x∘mask `[tokens, in]` as left operand; modules that share an input share it, where no dropout tells them apart. */
+  readonly input: TransposedOperand;
   /** Gradient of the module's output on the same rows. */
   readonly gradient: Tensor2D;
   readonly needsInput: boolean;
@@ -59,7 +60,7 @@ export interface LowRankBackward {
 export const backwardLowRank = ({
   operands,
   saved,
-  inputTransposed,
+  input,
   gradient,
   needsInput,
 }: LowRankBackward): LowRankGradients =>
@@ -67,8 +68,8 @@ export const backwardLowRank = ({
     const { inner, mask } = saved;
     const innerGradient: Tensor2D = matMul(gradient, operands.scaledUpTransposed);
     return {
-      A: matMul<Tensor2D>(inputTransposed, innerGradient),
-      B: matMul<Tensor2D>(transpose(gradient), inner),
+      A: multiplyTransposedOperand(input, innerGradient),
+      B: multiplyTransposed(gradient, inner),
       input: needsInput ? masked(matMul(innerGradient, operands.downTransposed), mask) : undefined,
     };
   });

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import { type Adapter } from '../../core/job.ts';
 import type { Model } from '../../core/model/model.ts';
 import { type Problem, type Problems, problem, show } from '../../core/problem.ts';
@@ -42,11 +43,9 @@ export const writePeftFolder = async (
     });
     return E.right(undefined);
   } catch (error) {
-    return E.left([problem('', `cannot be written: ${reason(error)}`)]);
+    return E.left([problem('', `cannot be written: ${messageOf(error)}`)]);
   }
 };
-
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Reads an adapter folder of PEFT's or ours for a model; Left names every field and tensor that does not fit it. */
 export const readPeftFolder = async (folder: string, model: Model): Promise<E.Either<Problems, PeftAdapter>> => {
@@ -70,7 +69,7 @@ const readConfig = async (path: string): Promise<E.Either<Problems, Adapter>> =>
   try {
     return parsePeftConfig(await readFile(path, 'utf8'));
   } catch (error) {
-    return E.left([problem('', `cannot be read: ${reason(error)}`)]);
+    return E.left([problem('', `cannot be read: ${messageOf(error)}`)]);
   }
 };
 

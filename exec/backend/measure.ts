@@ -1,4 +1,5 @@
-import { type Tensor2D, matMul, ones, profile, randomUniform } from '@tensorflow/tfjs-core';
+import { type Tensor, type Tensor2D, add, matMul, ones, profile, randomUniform, slice, tensor1d, tidy } from '@tensorflow/tfjs-core';
+import type { Backend } from './backend.ts';
 
 /** Shape of a product `[rows, inputSize]·[inputSize, outputSize]`. */
 export interface ProductShape {
@@ -39,4 +40,42 @@ export const countKernels = async (run: () => void): Promise<number> => {
     return [];
   });
   return kernels.length;
+};
+
+/** Bytes a second that a backend copies between the host's memory and its device. */
+export interface CopyRates {
+  readonly toDevice: number;
+  readonly fromDevice: number;
+}
+
+const COPY_ELEMENTS = 2 ** 22;
+const COPY_ROUNDS = 5;
+
+const fastest = (seconds: readonly number[]): number => (4 * COPY_ELEMENTS) / Math.min(...seconds);
+
+const secondsOf = async (work: () => Promise<unknown>): Promise<number> => {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+};
+
+/** Measures copies of 16 MiB; the fastest of some rounds counts. A backend in host memory copies within it. */
+export const measureCopies = async (backend: Backend): Promise<CopyRates> => {
+  const values = new Float32Array(COPY_ELEMENTS).fill(1);
+  const [up, down]: [number[], number[]] = [[], []];
+  for (let round = 0; round <= COPY_ROUNDS; round++) {
+    let uploaded: Tensor | undefined;
+    up.push(
+      await secondsOf(async () => {
+        // Values are uploaded when a kernel first needs them; reading one element shows that they are there.
+        uploaded = tidy(() => add(tensor1d(values), 1));
+        const element = slice(uploaded, [0], [1]);
+        await backend.read(element);
+        element.dispose();
+      }),
+    );
+    down.push(await secondsOf(() => backend.read(uploaded!)));
+    uploaded!.dispose();
+  }
+  return { toDevice: fastest(up.slice(1)), fromDevice: fastest(down.slice(1)) };
 };

@@ -2,10 +2,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import type { NonEmptyArray } from 'fp-ts/lib/NonEmptyArray.js';
+import { messageOf } from '../../core/error-message.ts';
 import { BACKEND_NAMES, type Backend, type BackendMemory, type BackendName } from './backend.ts';
 import type { Candidate } from './candidate.ts';
+import { type DeviceInfo, type DeviceRequest, NO_REQUEST } from './device.ts';
 
 const candidates: Record<BackendName, () => Promise<Candidate>> = {
+  tensorflow: async () => (await import('./tensorflow-backend.ts')).tensorflowCandidate,
+  webgpu: async () => (await import('./webgpu-backend.ts')).webgpuCandidate,
   wasm: async () => (await import('./wasm-backend.ts')).wasmCandidate,
   cpu: async () => (await import('./cpu-backend.ts')).cpuCandidate,
 };
@@ -14,22 +18,27 @@ const candidates: Record<BackendName, () => Promise<Candidate>> = {
  * Opens a backend and makes it the process's current one; `auto` takes the first that multiplies two matrices rightly.
  * Left holds one sentence for each backend tried, with the reason it does not work here.
  */
-export const openBackend = async (name: BackendName | 'auto'): Promise<E.Either<NonEmptyArray<string>, Backend>> => {
+export const openBackend = async (
+  name: BackendName | 'auto',
+  request: DeviceRequest = NO_REQUEST,
+): Promise<E.Either<NonEmptyArray<string>, Backend>> => {
   const rejected: string[] = [];
   for (const tried of name === 'auto' ? BACKEND_NAMES : [name]) {
     try {
       const candidate = await candidates[tried]();
-      await bringUp(tried, candidate);
-      return E.right(openedBackend(tried, candidate, rejected));
+      const device = await candidate.prepare(request);
+      const unwanted = name === 'auto' ? (candidate.unwanted?.(device) ?? null) : null;
+      if (unwanted !== null) throw new Error(unwanted);
+      await bringUp(tried);
+      return E.right(openedBackend(tried, candidate, { device, rejected }));
     } catch (error) {
-      rejected.push(`${tried}: ${error instanceof Error ? error.message : String(error)}`);
+      rejected.push(`${tried}: ${messageOf(error)}`);
     }
   }
   return isNonEmpty(rejected) ? E.left(rejected) : E.left(['no backend is known']);
 };
 
-const bringUp = async (name: BackendName, candidate: Candidate): Promise<void> => {
-  await candidate.prepare();
+const bringUp = async (name: BackendName): Promise<void> => {
   tf.enableProdMode();
   if (!(await tf.setBackend(name))) throw new Error('TensorFlow.js could not initialise it');
   await tf.ready();
@@ -47,15 +56,37 @@ const checkMatMul = async (): Promise<void> => {
   }
 };
 
-const openedBackend = (name: BackendName, candidate: Candidate, rejected: readonly string[]): Backend => ({
+/** A device computes in the order of the calls: the last result waits for all others. */
+const finish = async (): Promise<void> => {
+  const last = tf.tidy(() => tf.add(tf.zeros([1]), 1));
+  await last.data();
+  last.dispose();
+};
+
+interface Opened {
+  readonly device: DeviceInfo;
+  readonly rejected: readonly string[];
+}
+
+const openedBackend = (name: BackendName, candidate: Candidate, opened: Opened): Backend => ({
   name,
-  rejected,
+  ...opened,
   read: async (tensor) => (await tensor.data()) as Float32Array,
+  finish: name === 'webgpu' || opened.device.kind === 'gpu' ? finish : null,
   memory: (): BackendMemory => {
     const { numTensors, numBytes } = tf.memory();
-    return { tensorCount: numTensors, tensorBytes: numBytes, reservedBytes: candidate.reservedBytes() };
+    return {
+      tensorCount: numTensors,
+      tensorBytes: numBytes,
+      get reservedBytes() {
+        return candidate.reservedBytes();
+      },
+    };
   },
-  dispose: () => removeBackend(name),
+  dispose: () => {
+    removeBackend(name);
+    candidate.dispose?.();
+  },
 });
 
 /** TensorFlow.js forgets the factory with the backend; putting it back lets the same process open it again. */

@@ -2,19 +2,13 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import {
   GatherV2,
   type GatherV2Attrs,
-  type KernelConfig,
   type KernelFunc,
-  type NamedAttrMap,
-  type NamedTensorInfoMap,
   Slice,
   type SliceAttrs,
-  type TensorInfo,
-  getKernel,
-  registerKernel,
   slice_util,
-  unregisterKernel,
   util,
 } from '@tensorflow/tfjs-core';
+import { type KernelCall, inputOf, replaceKernel } from './replace-kernel.ts';
 
 /**
  * Two kernels of the wasm backend copy far more than they return: `Slice` first copies its whole source out of the heap,
@@ -22,35 +16,13 @@ import {
  * are cut by row range all the time, so both are replaced here by plain copies of contiguous runs inside the heap.
  */
 export const replaceSlowWasmKernels = (): void => {
-  replaceKernel(Slice, () => slice);
-  replaceKernel(GatherV2, gatherRowsOr);
-};
-
-interface KernelCall {
-  readonly inputs: NamedTensorInfoMap;
-  readonly backend: unknown;
-  readonly attrs?: NamedAttrMap;
-}
-
-const replaced = new Set<string>();
-
-const replaceKernel = (kernelName: string, replacement: (original: KernelFunc) => KernelFunc): void => {
-  if (replaced.has(kernelName)) return;
-  const original: KernelConfig = getKernel(kernelName, 'wasm');
-  unregisterKernel(kernelName, 'wasm');
-  registerKernel({ ...original, kernelFunc: replacement(original.kernelFunc) });
-  replaced.add(kernelName);
-};
-
-const input = (call: KernelCall, name: string): TensorInfo => {
-  const tensor = call.inputs[name];
-  if (tensor === undefined) throw new Error(`kernel called without its input ${name}`);
-  return tensor;
+  replaceKernel('wasm', Slice, () => slice);
+  replaceKernel('wasm', GatherV2, gatherRowsOr);
 };
 
 const slice: KernelFunc = (call: KernelCall) => {
   const backend = call.backend as BackendWasm;
-  const x = input(call, 'x');
+  const x = inputOf(call, 'x');
   const { begin: from, size: count } = call.attrs as unknown as SliceAttrs;
   const [begin = [], size = []] = slice_util.parseSliceParams(x, from, count);
   const out = backend.makeOutput(size, x.dtype);
@@ -112,8 +84,8 @@ const advance = (
 const gatherRowsOr =
   (original: KernelFunc): KernelFunc =>
   (call: KernelCall) => {
-    const x = input(call, 'x');
-    const indices = input(call, 'indices');
+    const x = inputOf(call, 'x');
+    const indices = inputOf(call, 'indices');
     const { axis, batchDims } = call.attrs as unknown as GatherV2Attrs;
     if (x.shape.length !== 2 || indices.shape.length !== 1 || axis !== 0 || batchDims !== 0)
       return original(call as never);

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as z from 'zod';
+import { messageOf } from '../../core/error-message.ts';
 import { type Problem, type Problems, problem, show } from '../../core/problem.ts';
 import type { ElementType } from './element-type.ts';
 import { type SafetensorsFile, openSafetensors } from './safetensors-file.ts';
@@ -55,7 +56,7 @@ const readIndex = async (path: string): Promise<E.Either<Problems, WeightMap>> =
       ? E.right(parsed.data.weight_map)
       : wrong(`weight_map names the file ${show(outside)}; expected a .safetensors file in the same folder`);
   } catch (error) {
-    return wrong(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    return wrong(`cannot be read: ${messageOf(error)}`);
   }
 };
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import { parseModelConfig } from '../../core/model/config.ts';
 import type { Model } from '../../core/model/model.ts';
 import { mapPaths, problem, type Problems } from '../../core/problem.ts';
@@ -15,6 +16,6 @@ export const readModelConfig = async (folder: string): Promise<E.Either<Problems
       parseModelConfig(basename(resolve(folder)), json),
     );
   } catch (error) {
-    return E.left([problem(CONFIG_FILE, `cannot be read: ${error instanceof Error ? error.message : String(error)}`)]);
+    return E.left([problem(CONFIG_FILE, `cannot be read: ${messageOf(error)}`)]);
   }
 };

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import { type Problems, problem } from '../../core/problem.ts';
 import { decodeFloats, isFloatType } from './element-type.ts';
 import { type TensorEntries, type TensorEntry, parseSafetensorsHeader } from './safetensors-header.ts';
@@ -24,9 +25,9 @@ export const openSafetensors = async (path: string): Promise<E.Either<Problems, 
   try {
     file = await open(path, 'r');
   } catch (error) {
-    return E.left([problem('', `cannot be opened: ${reason(error)}`)]);
+    return E.left([problem('', `cannot be opened: ${messageOf(error)}`)]);
   }
-  const header = await readHeader(file).catch((error: unknown) => failure(`cannot be read: ${reason(error)}`));
+  const header = await readHeader(file).catch((error: unknown) => failure(`cannot be read: ${messageOf(error)}`));
   if (E.isLeft(header)) await file.close();
   return E.map(({ entries, dataStart }: Header) => openedFile(file, entries, dataStart))(header);
 };
@@ -35,8 +36,6 @@ interface Header {
   readonly entries: TensorEntries;
   readonly dataStart: number;
 }
-
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const failure = (message: string, path = ''): E.Either<Problems, never> => E.left([problem(path, message)]);
 
@@ -68,7 +67,7 @@ const openedFile = (file: FileHandle, entries: TensorEntries, dataStart: number)
     try {
       return E.right(await readBytes(file, dataStart + begin, end - begin));
     } catch (error) {
-      return failure(`cannot be read: ${reason(error)}`, name);
+      return failure(`cannot be read: ${messageOf(error)}`, name);
     }
   };
   const missing = (name: string): E.Either<Problems, never> => failure('the tensor is missing', name);

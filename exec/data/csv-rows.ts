@@ -1,5 +1,6 @@
 import { parse, CsvError, type Info } from 'csv-parse/sync';
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import { show } from '../../core/problem.ts';
 import type { RawRow } from './raw-rows.ts';
 
@@ -43,6 +44,6 @@ export const parseCsv = (text: string): E.Either<string, readonly RawRow[]> => {
     records.forEach(({ record, info }) => rows.push({ line: info.lines, row: { place: place(info.lines), fields: E.right(record) } }));
     return E.right(rows.sort((a, b) => a.line - b.line).map(({ row }) => row));
   } catch (error) {
-    return E.left(error instanceof Error ? error.message : String(error));
+    return E.left(messageOf(error));
   }
 };

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import * as A from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import type { FileData, Job } from '../../core/job.ts';
 import type { Model } from '../../core/model/model.ts';
 import { problem, type Problem, type Problems } from '../../core/problem.ts';
@@ -89,7 +90,7 @@ const readRows = async (path: string, encoding: RowEncoding): Promise<Attempt<Ro
     const onlyRows = raw.right.length > 0;
     return E.mapLeft((problems: Problems) => ({ files: [{ file: path, problems }], onlyRows }))(encodeRows(raw.right, encoding));
   } catch (error) {
-    return fail(path, [problem('', `cannot be read: ${error instanceof Error ? error.message : String(error)}`)]);
+    return fail(path, [problem('', `cannot be read: ${messageOf(error)}`)]);
   }
 };
 

@@ -1,4 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import { show } from '../../core/problem.ts';
 import { isRecord } from '../../core/structure.ts';
 import type { RowFields } from './prompt-template.ts';
@@ -30,6 +31,6 @@ export const parseJsonArray = (text: string): E.Either<string, readonly RawRow[]
     if (!Array.isArray(json)) return E.left(`expected a list of objects, found ${show(json)}`);
     return E.right(json.map((row: unknown, index) => ({ place: `row ${index + 1}`, fields: asFields(row) })));
   } catch (error) {
-    return E.left(`is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    return E.left(`is not JSON: ${messageOf(error)}`);
   }
 };

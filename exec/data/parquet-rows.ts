@@ -1,6 +1,7 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import * as E from 'fp-ts/lib/Either.js';
 import { parquetMetadataAsync, parquetReadObjects, parquetSchema, type Compressors, type FileMetaData } from 'hyparquet';
+import { messageOf } from '../../core/error-message.ts';
 import type { RawRow } from './raw-rows.ts';
 
 /** The library itself reads uncompressed and Snappy pages; these two come with Node. */
@@ -44,6 +45,6 @@ export const parseParquet = async (file: ArrayBuffer): Promise<E.Either<string, 
       rows.map((row, index) => ({ place: `row ${index + 1}`, fields: E.right(plain(row) as Record<string, unknown>) })),
     );
   } catch (error) {
-    return E.left(`cannot be read as Parquet: ${error instanceof Error ? error.message : String(error)}`);
+    return E.left(`cannot be read as Parquet: ${messageOf(error)}`);
   }
 };

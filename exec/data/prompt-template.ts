@@ -1,5 +1,6 @@
 import { Template } from '@huggingface/jinja';
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 
 /** The fields of one data row. */
 export type RowFields = Readonly<Record<string, unknown>>;
@@ -59,5 +60,5 @@ export const compileTemplate = (text: string): E.Either<string, PromptTemplate> 
       const { body } = template.parsed as { readonly body: readonly SyntaxNode[] };
       return { fields: printedFields(body), render: (row) => template.render({ ...row }) };
     },
-    (error) => (error instanceof Error ? error.message : String(error)),
+    messageOf,
   );

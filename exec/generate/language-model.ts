@@ -1,4 +1,4 @@
-import { gather, matMul, slice, tensor1d, type Tensor2D } from '@tensorflow/tfjs-core';
+import { gather, slice, tensor1d, type Tensor2D } from '@tensorflow/tfjs-core';
 import * as E from 'fp-ts/lib/Either.js';
 import type { Optimizer } from '../../core/job.ts';
 import type { Model } from '../../core/model/model.ts';
@@ -8,8 +8,10 @@ import type { PeftAdapter } from '../adapter/peft-folder.ts';
 import type { Backend } from '../backend/backend.ts';
 import { scoped } from '../backend/scope.ts';
 import type { TensorSource } from '../checkpoint/checkpoint.ts';
-import { createBatchContext, disposeBatchContext, type RotaryConstants } from '../model/batch-context.ts';
+import type { RotaryConstants } from '../model/attention.ts';
+import { createBatchContext, disposeBatchContext } from '../model/batch-context.ts';
 import { packTokens } from '../model/batch-layout.ts';
+import { applyWeight } from '../model/frozen-linear.ts';
 import { evaluateLayers } from '../model/layer-stack.ts';
 import { forwardRmsNorm } from '../model/rms-norm.ts';
 import { halfRotation, rotaryFrequencies } from '../model/rope.ts';
@@ -102,7 +104,7 @@ const forward = ({ model, rotary, weights, adapter }: Run, tokens: readonly numb
   const { norm, normEpsilon, linear } = weights.head!;
   const logits = scoped(() => {
     const last = slice(hidden, [tokens.length - 1, 0], [1, -1]);
-    return matMul<Tensor2D>(forwardRmsNorm(last, norm, normEpsilon).output, linear.forward);
+    return applyWeight(linear, forwardRmsNorm(last, norm, normEpsilon).output);
   });
   hidden.dispose();
   return logits;

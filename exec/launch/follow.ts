@@ -1,4 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import { runRank } from '../rank/rank-process.ts';
 import type { Launch } from './environment.ts';
 import { announcedHost, ANY_PORT, type JoinSettings } from './lead.ts';
@@ -22,6 +23,6 @@ export const followCoordinator = async ({ rank, meeting }: Together, settings: J
     await runRank({ rank, control, inbox: ANY_PORT, host: announcedHost(ownAddress), runFolder: null, silenceSeconds, joinSeconds }, key);
     return E.right(undefined);
   } catch (error) {
-    return E.left(`rank ${rank}: ${error instanceof Error ? error.message : String(error)}`);
+    return E.left(`rank ${rank}: ${messageOf(error)}`);
   }
 };

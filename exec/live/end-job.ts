@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import type { Outcome } from '../../core/scheduler/job.ts';
 import { writePeftFolder } from '../adapter/peft-folder.ts';
 import { ExecFailure } from '../exec-error.ts';
@@ -9,8 +10,6 @@ import type { AdapterState } from '../stage.ts';
 import { writeOutcome } from './job-folder.ts';
 import { tellOf, write, type Live, type LiveEntry } from './live-state.ts';
 import { writeLearnt } from './scheduler-file.ts';
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Rejects with an ExecFailure that names the folder. */
 const orWriteFailed = async (folder: string, task: () => Promise<void>): Promise<void> => {

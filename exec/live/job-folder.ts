@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
 import * as z from 'zod';
+import { messageOf } from '../../core/error-message.ts';
 import { problem, type Problems } from '../../core/problem.ts';
 import { writeFileAtomically } from '../checkpoint/write-files.ts';
 import type { ExecError } from '../exec-error.ts';
@@ -35,8 +36,6 @@ const outcomeSchema = z.object({
 
 /** How a job ended. */
 export type SavedOutcome = Omit<z.output<typeof outcomeSchema>, 'version'>;
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The outcome of a job that has finished, null of one that has not; Left: the file is there and is no outcome. */
 export const readOutcome = async ({ outcome: file }: JobFolder): Promise<E.Either<Problems, SavedOutcome | null>> => {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
 import * as z from 'zod';
+import { messageOf } from '../../core/error-message.ts';
 import { problem } from '../../core/problem.ts';
 import { isRecord } from '../../core/structure.ts';
 import type { SchedulerState } from '../../core/scheduler/scheduler.ts';
@@ -48,7 +49,7 @@ export const readLearnt = async (folder: string): Promise<E.Either<ExecError, Le
     return read.success ? E.right(read.data) : bad('is no state of a scheduler of this version; without the file it starts afresh');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return E.right(NOTHING_LEARNT);
-    return bad(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    return bad(`cannot be read: ${messageOf(error)}`);
   }
 };
 

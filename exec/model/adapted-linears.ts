@@ -1,6 +1,7 @@
-import { type Tensor2D, add, addN, mul, transpose, zeros } from '@tensorflow/tfjs-core';
+import { type Tensor2D, add, addN, mul, zeros } from '@tensorflow/tfjs-core';
 import type { ModuleName } from '../../core/model/model.ts';
 import { type AdaptedSaved, type AdaptedGradients, backwardAdapted, forwardAdapted } from '../adapter/adapted-module.ts';
+import { leftOperand } from '../backend/products.ts';
 import { scoped } from '../backend/scope.ts';
 import type { BatchPartContext } from './batch-context.ts';
 import { type FrozenLinear, addBias, applyLinearBackward, applyWeight } from './frozen-linear.ts';
@@ -60,7 +61,7 @@ const forwardPart = (
         rows,
         mask: training ? adapter.mask(layer, module, span) : undefined,
         product,
-        weightTransposed: frozen.forward,
+        throughWeight: (x) => applyWeight(frozen, x),
       })
     : undefined;
 
@@ -123,16 +124,16 @@ const backwardPart = (call: LinearGroupBackward, index: number): readonly (Adapt
   const { adapter } = part;
   if (!group.linears.some(({ module }) => adapter.targets(module))) return [];
   const x = rowsOf(call.x(), part, parts);
-  const shared = adapter.masksInputs ? undefined : transpose(x);
+  const shared = adapter.masksInputs ? undefined : leftOperand(x);
   return group.linears.map(({ module, frozen }, position) => {
     const own = saved[position]![index];
     if (own === undefined) return undefined;
     const result = backwardAdapted({
       operands: adapter.operands(group.layer, module),
       saved: own,
-      inputTransposed: shared ?? transpose(own.mask === undefined ? x : mul<Tensor2D>(x, own.mask)),
+      input: shared ?? leftOperand(own.mask === undefined ? x : mul<Tensor2D>(x, own.mask)),
       gradient: rowsOf(gradients[position]!, part, parts),
-      weight: frozen.backward,
+      weight: frozen.weight,
       needsInput,
     });
     adapter.trainedGradients(group.layer, module, result).forEach((gradient, name) => part.gradients.set(name, gradient));

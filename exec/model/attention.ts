@@ -1,64 +1,49 @@
-import {
-  type Rank,
-  type Tensor2D,
-  type Tensor3D,
-  add,
-  concat,
-  matMul,
-  mul,
-  reshape,
-  slice,
-  softmax,
-  sub,
-  sum,
-  tensor2d,
-  transpose,
-} from '@tensorflow/tfjs-core';
-import type { Model } from '../../core/model/model.ts';
-import { scoped } from '../backend/scope.ts';
-import type { AttentionChunk } from './batch-layout.ts';
-import { type Rotation, rotate, rotateBack } from './rope.ts';
-import { takeColumns } from './row-ranges.ts';
+import { type Tensor2D, dispose } from '@tensorflow/tfjs-core';
+import { multipliesStacks } from '../backend/products.ts';
+import type { BatchLayout } from './batch-layout.ts';
+import { type BatchedContext, type BatchedSaved, backwardBatched, createBatchedContext, forwardBatched } from './batched-attention.ts';
+import { type AttentionModel, type BlockContext, type BlocksSaved, backwardBlocks, createBlockContext, forwardBlocks, masksOf } from './block-attention.ts';
+import { rotationOf } from './rope.ts';
 
-/**
- * Causal grouped-query attention of packed rows. It works in blocks of one key/value head and one chunk of rows: the
- * `group` query heads that share the key/value head are stacked, so that a block is two plain products, and the sum over
- * the group in the backward falls out of them.
- */
-export interface AttentionContext {
-  readonly model: Pick<Model, 'headCount' | 'keyValueHeadCount' | 'headSize'>;
-  readonly chunks: readonly AttentionChunk[];
-  /** One mask per chunk, `[group·tokens, tokens]`. */
-  readonly masks: readonly Tensor2D[];
-  readonly rotation: Rotation;
+/** Causal grouped-query attention of packed rows, as the current backend computes it fastest. */
+export type AttentionContext = BlockContext | BatchedContext;
+
+/** What the backward needs. */
+export type AttentionSaved = BlocksSaved | BatchedSaved;
+
+/** What is the same for every microbatch of a stage. */
+export interface RotaryConstants {
+  readonly frequencies: Float32Array;
   readonly halfRotation: Tensor2D;
 }
 
-/** What the backward needs. */
-export interface AttentionSaved {
-  /** Rotated query heads, then rotated key heads, `[heads + key/value heads, tokens, head size]`. */
-  readonly rotated: Tensor3D;
-  /** `[key/value heads, tokens, head size]`. */
-  readonly values: Tensor3D;
-  /** Attention weights per block, `[group·tokens, tokens]`; by key/value head, then chunk. */
-  readonly weights: readonly Tensor2D[];
-}
+/** Masks and rotations of a microbatch. Free them with `disposeAttentionContext`. */
+export const createAttentionContext = (
+  model: AttentionModel,
+  { chunks, positions }: BatchLayout,
+  { frequencies, halfRotation }: RotaryConstants,
+): AttentionContext => {
+  const create = multipliesStacks() ? createBatchedContext : createBlockContext;
+  return create(model, chunks, { rotation: rotationOf(frequencies, positions), halfRotation });
+};
 
-/** Far below every score, and finite: the softmax turns it into an exact zero. */
-const MASKED = -1e30;
+/** What is held between a forward and its backward: the masks of blocks are needed in forwards only. */
+export const restAttentionContext = (context: AttentionContext): AttentionContext => {
+  if (context.kind !== 'blocks') return context;
+  dispose([...context.masks]);
+  return { ...context, masks: [] };
+};
 
-/** Mask of a chunk for `group` stacked heads: a token sees itself and earlier tokens of its own row. */
-export const chunkMask = ({ count, rowLengths }: AttentionChunk, group: number): Tensor2D => {
-  const mask = new Float32Array(count * count).fill(MASKED);
-  let first = 0;
-  for (const length of rowLengths) {
-    for (let query = first; query < first + length; query++)
-      mask.fill(0, query * count + first, query * count + query + 1);
-    first += length;
-  }
-  const stacked = new Float32Array(group * mask.length);
-  for (let head = 0; head < group; head++) stacked.set(mask, head * mask.length);
-  return tensor2d(stacked, [group * count, count]);
+/** A context that rests, for forwards again. */
+export const wakeAttentionContext = (context: AttentionContext): AttentionContext =>
+  context.kind === 'blocks' ? { ...context, masks: masksOf(context.model, context.chunks) } : context;
+
+export const disposeAttentionContext = (context: AttentionContext): void => {
+  const { cosines, sines } = context.rotation;
+  dispose([cosines, sines]);
+  if (context.kind === 'blocks') return dispose([...context.masks]);
+  context.mask.dispose();
+  if (context.padding !== null) dispose(Object.values(context.padding));
 };
 
 /** Inputs `[tokens, heads·head size]` each; the output has the queries' shape. */
@@ -68,126 +53,17 @@ export const forwardAttention = (
   keys: Tensor2D,
   values: Tensor2D,
 ): { output: Tensor2D; saved: AttentionSaved } =>
-  scoped(() => {
-    const { headSize } = context.model;
-    const rotated = rotate(toHeads(concat([queries, keys], 1), headSize), context.rotation, context.halfRotation);
-    const saved = { rotated, values: toHeads(values, headSize) };
-    const weights = blocksOf(context).map((block) => attentionWeights(context, saved, block));
-    const outputs = blocksOf(context).map((block, index) =>
-      matMul<Tensor2D>(weights[index]!, blockValues(saved, block)),
-    );
-    return { output: toRows(joinBlocks(context, outputs)), saved: { ...saved, weights } };
-  });
+  context.kind === 'blocks'
+    ? forwardBlocks(context, queries, keys, values)
+    : forwardBatched(context, queries, keys, values);
 
 /** Gradients of queries, keys and values, in their shapes. */
 export const backwardAttention = (
   context: AttentionContext,
   saved: AttentionSaved,
   gradient: Tensor2D,
-): { queries: Tensor2D; keys: Tensor2D; values: Tensor2D } =>
-  scoped(() => {
-    const { headCount, keyValueHeadCount, headSize } = context.model;
-    const heads = toHeads(gradient, headSize);
-    const blocks = blocksOf(context).map((block, index) => backwardBlock(saved, block, saved.weights[index]!, heads));
-    const joined = (part: keyof BlockGradients): Tensor3D =>
-      joinBlocks(
-        context,
-        blocks.map((block) => block[part]),
-      );
-    const rotated = concat([joined('queries'), joined('keys')], 0);
-    const both = toRows(rotateBack(rotated, context.rotation, context.halfRotation));
-    return {
-      queries: takeColumns(both, 0, headCount * headSize),
-      keys: takeColumns(both, headCount * headSize, keyValueHeadCount * headSize),
-      values: toRows(joined('values')),
-    };
-  });
-
-/** One key/value head on one chunk. */
-interface Block {
-  readonly keyValueHead: number;
-  readonly keyHead: number;
-  readonly firstQueryHead: number;
-  readonly group: number;
-  readonly chunk: AttentionChunk;
-  readonly chunkIndex: number;
-}
-
-const blocksOf = ({ model, chunks }: AttentionContext): readonly Block[] => {
-  const group = model.headCount / model.keyValueHeadCount;
-  return Array.from({ length: model.keyValueHeadCount }, (_, keyValueHead) =>
-    chunks.map((chunk, chunkIndex) => ({
-      keyValueHead,
-      keyHead: model.headCount + keyValueHead,
-      firstQueryHead: keyValueHead * group,
-      group,
-      chunk,
-      chunkIndex,
-    })),
-  ).flat();
+): { queries: Tensor2D; keys: Tensor2D; values: Tensor2D } => {
+  if (context.kind === 'blocks' && saved.kind === 'blocks') return backwardBlocks(context, saved, gradient);
+  if (context.kind === 'batched' && saved.kind === 'batched') return backwardBatched(context, saved, gradient);
+  throw new Error('attention goes back another way than it came');
 };
-
-type HeadsSaved = Pick<AttentionSaved, 'rotated' | 'values'>;
-
-const blockRows = (heads: Tensor3D, first: number, count: number, chunk: AttentionChunk): Tensor2D => {
-  const headSize = heads.shape[2];
-  return reshape(slice(heads, [first, chunk.start, 0], [count, chunk.count, headSize]), [
-    count * chunk.count,
-    headSize,
-  ]);
-};
-
-const blockQueries = ({ rotated }: HeadsSaved, block: Block): Tensor2D =>
-  blockRows(rotated, block.firstQueryHead, block.group, block.chunk);
-
-const blockKeys = ({ rotated }: HeadsSaved, block: Block): Tensor2D =>
-  blockRows(rotated, block.keyHead, 1, block.chunk);
-
-const blockValues = ({ values }: HeadsSaved, block: Block): Tensor2D =>
-  blockRows(values, block.keyValueHead, 1, block.chunk);
-
-const attentionWeights = ({ masks }: AttentionContext, saved: HeadsSaved, block: Block): Tensor2D =>
-  scoped(() => {
-    const scores = matMul(blockQueries(saved, block), transpose(blockKeys(saved, block)));
-    return softmax<Tensor2D>(add(scores, masks[block.chunkIndex]!));
-  });
-
-interface BlockGradients {
-  readonly queries: Tensor2D;
-  readonly keys: Tensor2D;
-  readonly values: Tensor2D;
-}
-
-const backwardBlock = (saved: HeadsSaved, block: Block, weights: Tensor2D, heads: Tensor3D): BlockGradients =>
-  scoped(() => {
-    const output = blockRows(heads, block.firstQueryHead, block.group, block.chunk);
-    const weighted = mul(weights, matMul(output, transpose(blockValues(saved, block))));
-    const scores = sub<Tensor2D>(weighted, mul(weights, sum(weighted, 1, true)));
-    return {
-      queries: matMul<Tensor2D>(scores, blockKeys(saved, block)),
-      keys: matMul<Tensor2D>(transpose(scores), blockQueries(saved, block)),
-      values: matMul<Tensor2D>(transpose(weights), output),
-    };
-  });
-
-/** `[tokens, heads·size]` → `[heads, tokens, size]`: the rows of a head become contiguous, and cheap to cut. */
-const toHeads = (rows: Tensor2D, headSize: number): Tensor3D =>
-  scoped(() => transpose(reshape<Rank.R3>(rows, [rows.shape[0], rows.shape[1] / headSize, headSize]), [1, 0, 2]));
-
-const toRows = (heads: Tensor3D): Tensor2D =>
-  scoped(() => reshape(transpose(heads, [1, 0, 2]), [heads.shape[1], heads.shape[0] * heads.shape[2]]));
-
-/** Blocks `[heads of a block·tokens, size]`, by key/value head and chunk, as one `[heads, tokens, size]`. */
-const joinBlocks = ({ model, chunks }: AttentionContext, blocks: readonly Tensor2D[]): Tensor3D =>
-  scoped(() => {
-    const perHead = Array.from({ length: model.keyValueHeadCount }, (_, head) =>
-      concat(
-        chunks.map(({ count }, chunk) => {
-          const block = blocks[head * chunks.length + chunk]!;
-          return reshape<Rank.R3>(block, [block.shape[0] / count, count, model.headSize]);
-        }),
-        1,
-      ),
-    );
-    return concat(perHead, 0);
-  });

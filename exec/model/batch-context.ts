@@ -1,11 +1,10 @@
-import { type Tensor, type Tensor2D, dispose } from '@tensorflow/tfjs-core';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { Model } from '../../core/model/model.ts';
 import type { RowSpan } from '../adapter/dropout.ts';
 import type { LoadedAdapter } from '../adapter/loaded-adapter.ts';
 import type { PackedBatch } from '../packed-batch.ts';
-import { type AttentionContext, chunkMask } from './attention.ts';
-import { type AttentionChunk, type BatchLayout, type RowRange, layOutBatch } from './batch-layout.ts';
-import { rotationOf } from './rope.ts';
+import { type AttentionContext, type RotaryConstants, createAttentionContext, disposeAttentionContext } from './attention.ts';
+import { type BatchLayout, type RowRange, layOutBatch } from './batch-layout.ts';
 
 /** One adapter's share of a microbatch on this stage. */
 export interface BatchPartContext {
@@ -25,12 +24,6 @@ export interface BatchContext {
   readonly attention: AttentionContext;
 }
 
-/** What is the same for every microbatch of a stage. */
-export interface RotaryConstants {
-  readonly frequencies: Float32Array;
-  readonly halfRotation: Tensor2D;
-}
-
 export interface BatchContextOptions {
   readonly model: Model;
   readonly rotary: RotaryConstants;
@@ -48,43 +41,13 @@ export const createBatchContext = ({
   training,
 }: BatchContextOptions): BatchContext => {
   const layout = layOutBatch(batch);
-  const masks = masksOf(layout.chunks, model.headCount / model.keyValueHeadCount);
-  const rotation = rotationOf(rotary.frequencies, layout.positions);
   const parts = batch.parts.map(({ adapter: index, rows }, part) => {
     const adapter = adapterOf(index);
     const firstRow = training ? adapter.takeRows(rows.length) : 0;
     const lengths = rows.map(({ tokens }) => tokens.length);
     return { range: layout.parts[part]!, adapter, rows: { lengths, firstRow }, training, gradients: new Map() };
   });
-  return {
-    layout,
-    parts,
-    attention: { model, chunks: layout.chunks, masks, rotation, halfRotation: rotary.halfRotation },
-  };
+  return { layout, parts, attention: createAttentionContext(model, layout, rotary) };
 };
 
-/** Chunks of the same row lengths share a mask. */
-const masksOf = (chunks: readonly AttentionChunk[], group: number): readonly Tensor2D[] => {
-  const known = new Map<string, Tensor2D>();
-  return chunks.map((chunk) => {
-    const key = chunk.rowLengths.join();
-    const mask = known.get(key) ?? chunkMask(chunk, group);
-    known.set(key, mask);
-    return mask;
-  });
-};
-
-/** The context without its masks, which only forwards need. */
-export const withoutMasks = (context: BatchContext): BatchContext => {
-  dispose([...context.attention.masks]);
-  return { ...context, attention: { ...context.attention, masks: [] } };
-};
-
-/** The context for forwards again. */
-export const withMasks = (context: BatchContext): BatchContext => {
-  const { model, chunks } = context.attention;
-  return { ...context, attention: { ...context.attention, masks: masksOf(chunks, model.headCount / model.keyValueHeadCount) } };
-};
-
-export const disposeBatchContext = ({ attention: { masks, rotation } }: BatchContext): void =>
-  dispose([...masks, rotation.cosines, rotation.sines]);
+export const disposeBatchContext = ({ attention }: BatchContext): void => disposeAttentionContext(attention);

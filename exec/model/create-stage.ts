@@ -10,7 +10,8 @@ import type { TensorSource } from '../checkpoint/checkpoint.ts';
 import { type LayerRange, isFirstStage } from '../checkpoint/model-tensors.ts';
 import type { PackedBatch } from '../packed-batch.ts';
 import type { ForwardResult, Stage } from '../stage.ts';
-import { type BatchContext, type RotaryConstants, createBatchContext, disposeBatchContext, withMasks, withoutMasks } from './batch-context.ts';
+import { type RotaryConstants, restAttentionContext, wakeAttentionContext } from './attention.ts';
+import { type BatchContext, createBatchContext, disposeBatchContext } from './batch-context.ts';
 import { packTokens } from './batch-layout.ts';
 import { type LayerKept, backwardLayers, evaluateLayers, forwardLayers } from './layer-stack.ts';
 import { type HeadSaved, backwardHead, forwardHead } from './loss-head.ts';
@@ -111,7 +112,7 @@ const forward = (state: StageState, batch: PackedBatch, input: Tensor2D | null):
   const bottom = input ?? embed(state, batch);
   const { hidden, kept: layers } = forwardLayers(weights.layers, bottom, { batch: context, recompute });
   const head = weights.head && forwardHead(weights.head, hidden, batch, options.backend);
-  inFlight.set(batch.microbatch, { batch, context: withoutMasks(context), layers, head: head?.saved });
+  inFlight.set(batch.microbatch, { batch, context: { ...context, attention: restAttentionContext(context.attention) }, layers, head: head?.saved });
   if (head === undefined) return { kind: 'hidden', hidden };
   hidden.dispose();
   return { kind: 'loss', losses: head.losses };
@@ -134,7 +135,7 @@ const backward = (state: StageState, microbatch: number, gradient: Tensor2D | nu
   if (flight === undefined) throw new Error(`microbatch ${microbatch} has no forward to go back from`);
   inFlight.delete(microbatch);
   const { batch, layers, head } = flight;
-  const context = options.recompute === true ? withMasks(flight.context) : flight.context;
+  const context = options.recompute === true ? { ...flight.context, attention: wakeAttentionContext(flight.context.attention) } : flight.context;
   const top = weights.head ? backwardHead(weights.head, head, batch, context.layout.tokens) : gradient!;
   release(head);
   const bottom = backwardLayers(weights.layers, layers, top, { batch: context, needsInput: !isFirstStage(range) });

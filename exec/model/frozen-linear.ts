@@ -1,19 +1,28 @@
-import { type Tensor1D, type Tensor2D, add, matMul } from '@tensorflow/tfjs-core';
+import { type Tensor1D, type Tensor2D, add, matMul, transpose } from '@tensorflow/tfjs-core';
+import { multipliesTransposed, multiplyByTransposed } from '../backend/products.ts';
 
 /**
- * A frozen linear map y = x·Wᵀ + b. The weight is kept in both orientations, because the wasm backend multiplies
- * transposed operands more than ten times slower and packs each right-hand side once for all later products.
+ * A frozen linear map y = x·Wᵀ + b. Where transposed operands are slow the weight is kept in both orientations: the wasm
+ * backend multiplies them more than ten times slower, and packs each right-hand side once for all later products.
  */
 export interface FrozenLinear {
-  /** Wᵀ `[in, out]`, right-hand side of the forward. */
-  readonly forward: Tensor2D;
   /** W `[out, in]`, right-hand side of the backward. */
-  readonly backward: Tensor2D;
+  readonly weight: Tensor2D;
+  /** Wᵀ `[in, out]`, right-hand side of the forward; undefined where the backend reads W transposed. */
+  readonly transposed: Tensor2D | undefined;
   readonly bias: Tensor1D | undefined;
 }
 
+/** The map of a weight that stays the caller's, with the copy that this backend needs beside it. */
+export const frozenLinear = (weight: Tensor2D, bias?: Tensor1D): FrozenLinear => ({
+  weight,
+  transposed: multipliesTransposed() ? undefined : transpose(weight),
+  bias,
+});
+
 /** x·Wᵀ `[rows, out]`. */
-export const applyWeight = ({ forward }: FrozenLinear, x: Tensor2D): Tensor2D => matMul(x, forward);
+export const applyWeight = ({ weight, transposed }: FrozenLinear, x: Tensor2D): Tensor2D =>
+  transposed === undefined ? multiplyByTransposed(x, weight) : matMul(x, transposed);
 
 /** y `[rows, out]` from x·Wᵀ. */
 export const addBias = ({ bias }: FrozenLinear, product: Tensor2D): Tensor2D =>
@@ -23,5 +32,4 @@ export const addBias = ({ bias }: FrozenLinear, product: Tensor2D): Tensor2D =>
 export const applyLinear = (linear: FrozenLinear, x: Tensor2D): Tensor2D => addBias(linear, applyWeight(linear, x));
 
 /** ∇x = ∇y·W `[rows, in]`. */
-export const applyLinearBackward = ({ backward }: FrozenLinear, gradient: Tensor2D): Tensor2D =>
-  matMul(gradient, backward);
+export const applyLinearBackward = ({ weight }: FrozenLinear, gradient: Tensor2D): Tensor2D => matMul(gradient, weight);

@@ -6,7 +6,6 @@ import {
   div,
   gather,
   log,
-  matMul,
   max,
   mul,
   reshape,
@@ -23,7 +22,7 @@ import { scoped } from '../backend/scope.ts';
 import type { PackedBatch } from '../packed-batch.ts';
 import type { PartLoss } from '../stage.ts';
 import { type TargetLayout, layOutTargets } from './batch-layout.ts';
-import type { FrozenLinear } from './frozen-linear.ts';
+import { type FrozenLinear, applyLinearBackward, applyWeight } from './frozen-linear.ts';
 import { type RmsNormSaved, backwardRmsNorm, forwardRmsNorm } from './rms-norm.ts';
 import { gatherRanges, scatterRanges } from './row-ranges.ts';
 
@@ -31,7 +30,7 @@ import { gatherRanges, scatterRanges } from './row-ranges.ts';
 export interface HeadWeights {
   readonly norm: Tensor1D;
   readonly normEpsilon: number;
-  /** Without bias; `backward` is the matrix [vocabulary, hidden] as stored. */
+  /** Without bias; its weight is the matrix [vocabulary, hidden] as stored. */
   readonly linear: FrozenLinear;
 }
 
@@ -77,7 +76,7 @@ const crossEntropy = (
   scoped(() => {
     const rows = gatherRanges(hidden, runs);
     const { output, saved: norm } = forwardRmsNorm(rows, weights.norm, weights.normEpsilon);
-    const logits: Tensor2D = matMul(output, weights.linear.forward);
+    const logits = applyWeight(weights.linear, output);
     const probabilities = softmax(logits);
     const margin = sub(max(logits, 1), gatherTargets(logits, targets));
     const normalizer = div(sumOfRows(probabilities), max(probabilities, 1));
@@ -138,10 +137,9 @@ export const backwardHead = (
   scoped(() => {
     const layout = layOutTargets(batch);
     if (saved === undefined) return zeros<Rank.R2>([tokens, weights.norm.shape[0]]);
-    const table = weights.linear.backward;
     // onehot·W is a row of W for each target: no one-hot matrix as large as the logits.
-    const targets = gather(table, tensor1d(layout.targets, 'int32'));
+    const targets = gather(weights.linear.weight, tensor1d(layout.targets, 'int32'));
     const scale = tensor2d(layout.weights, [layout.weights.length, 1]);
-    const normed: Tensor2D = mul(sub(matMul(saved.probabilities, table), targets), scale);
+    const normed: Tensor2D = mul(sub(applyLinearBackward(weights.linear, saved.probabilities), targets), scale);
     return scatterRanges(backwardRmsNorm(saved.norm, weights.norm, normed), layout.runs, tokens);
   });

@@ -1,4 +1,4 @@
-import { type Tensor, type Tensor1D, type Tensor2D, tensor1d, tensor2d, transpose } from '@tensorflow/tfjs-core';
+import { type Tensor, type Tensor1D, type Tensor2D, tensor1d, tensor2d } from '@tensorflow/tfjs-core';
 import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import type { Model, ModuleName } from '../../core/model/model.ts';
@@ -18,7 +18,7 @@ import {
   stageTensors,
 } from '../checkpoint/model-tensors.ts';
 import type { LinearGroup } from './adapted-linears.ts';
-import type { FrozenLinear } from './frozen-linear.ts';
+import { type FrozenLinear, frozenLinear } from './frozen-linear.ts';
 import { type LayerWeights, findFrozen } from './layer.ts';
 import type { HeadWeights } from './loss-head.ts';
 
@@ -57,9 +57,9 @@ export const loadStageWeights = async (
 export const frozenWeightsOf =
   ({ layers }: StageWeights, range: LayerRange): FrozenWeights =>
   (layer, module) =>
-    findFrozen(layers[layer - range.first]!, module).backward;
+    findFrozen(layers[layer - range.first]!, module).weight;
 
-/** Finds loaded tensors by name; `linear` also makes the second orientation that a frozen product needs. */
+/** Finds loaded tensors by name; `linear` also makes what a frozen product needs beside its weight. */
 interface LoadedTensors {
   readonly matrix: (name: string) => Tensor2D;
   readonly vector: (name: string) => Tensor1D;
@@ -71,10 +71,9 @@ const arrangeWeights = (model: Model, range: LayerRange, loaded: ReadonlyMap<str
   const matrix = (name: string): Tensor2D => loaded.get(name) as Tensor2D;
   const vector = (name: string): Tensor1D => loaded.get(name) as Tensor1D;
   const linear = (weight: string, bias?: string): FrozenLinear => {
-    const backward = matrix(weight);
-    const forward = transpose(backward);
-    made.push(forward);
-    return { forward, backward, bias: bias === undefined ? undefined : vector(bias) };
+    const frozen = frozenLinear(matrix(weight), bias === undefined ? undefined : vector(bias));
+    made.push(...(frozen.transposed === undefined ? [] : [frozen.transposed]));
+    return frozen;
   };
   const tensors: LoadedTensors = { matrix, vector, linear };
   return {

@@ -9,15 +9,21 @@ import { normOf } from './collective-ops.ts';
 import { stageOf, type Execution } from './execution.ts';
 import type { OpenAdapter } from './halt.ts';
 
-/** Runs the op's work, then records its span and what it left in memory. */
-const measure = (execution: Execution, op: Op, input: Tensor2D | null, work: () => Tensor2D | null): void => {
-  const { observer, now, heldBytes } = execution;
+/**
+ * Runs the op's work, then records its span and what it left in memory. A device that computes behind the calls is waited
+ * for: a span is the time of the work, not of its launch.
+ */
+const measure = async (execution: Execution, op: Op, input: Tensor2D | null, work: () => Tensor2D | null): Promise<void> => {
+  const { observer, now, heldBytes, finish } = execution;
   const before = heldBytes();
   const startNs = now();
   const output = work();
+  const held = heldBytes() - before;
+  const bytes = { held, input: tensorBytes(input), output: tensorBytes(output) };
+  if (finish !== null) await finish();
   const endNs = now();
   observer.span(op, startNs, endNs);
-  observer.computed(op, endNs, { held: heldBytes() - before, input: tensorBytes(input), output: tensorBytes(output) });
+  observer.computed(op, endNs, bytes);
 };
 
 type Report = (losses: readonly PartLoss[]) => void;
@@ -34,7 +40,7 @@ export const forward = async (execution: Execution, exchange: Exchange, op: Op, 
   const input = stage === 0 ? null : await exchange.inputs.take(frameName(key));
   await exchange.reading;
   const batch = execution.batchOf(microbatch);
-  measure(execution, op, input, () => {
+  await measure(execution, op, input, () => {
     const result = stageOf(execution, stage).forward(batch, input, { keep: !execution.isEvaluated(microbatch) });
     if (result.kind === 'loss') {
       readLosses(exchange, result.losses, (losses) => observer.losses(microbatch, losses));
@@ -49,7 +55,7 @@ export const backward = async (execution: Execution, exchange: Exchange, op: Op,
   const { stage, microbatch } = key;
   const isLast = stage === execution.placements.length - 1;
   const gradient = isLast ? null : await exchange.inputs.take(frameName(key));
-  measure(execution, op, gradient, () => {
+  await measure(execution, op, gradient, () => {
     const inputGradient = stageOf(execution, stage).backward(microbatch, gradient);
     if (inputGradient !== null) deliver(execution, exchange, { ...key, stage: stage - 1 }, inputGradient);
     return inputGradient;
@@ -64,7 +70,7 @@ export const load = async (execution: Execution, op: Op, stage: number, adapter:
     if (execution.halt.skips(op)) return;
   }
   const { setup, initial, steps } = execution.startOf(stage, adapter);
-  measure(execution, op, null, () => {
+  await measure(execution, op, null, () => {
     stageOf(execution, stage).load(setup, initial, steps);
     return null;
   });
@@ -76,7 +82,7 @@ type StepOp = Extract<Op, { kind: IterationOpKind }>;
 export const step = async (execution: Execution, exchange: Exchange, op: StepOp): Promise<void> => {
   const { stage, adapter } = op;
   const norm = execution.clips(adapter) ? await exchange.norms.take(normOf(op)) : undefined;
-  measure(execution, op, null, () => {
+  await measure(execution, op, null, () => {
     stageOf(execution, stage).step(adapter, norm);
     return null;
   });
@@ -113,7 +119,7 @@ export const save = async (execution: Execution, exchange: Exchange, op: Extract
   else observer.left(stage, adapter, { iteration, tensors });
 };
 
-export const release = (execution: Execution, op: Op, stage: number, adapter: number): void =>
+export const release = (execution: Execution, op: Op, stage: number, adapter: number): Promise<void> =>
   measure(execution, op, null, () => {
     stageOf(execution, stage).release(adapter);
     return null;

@@ -59,6 +59,8 @@ export interface Execution {
   readonly now: () => number;
   /** Copies a tensor's values off the device. */
   readonly read: (tensor: Tensor2D) => Promise<Float32Array>;
+  /** Settles when the device has computed what it was given; null where calls return with their results. */
+  readonly finish: (() => Promise<void>) | null;
   /** Bytes of all tensors the backend holds. */
   readonly heldBytes: () => number;
   readonly observer: Observer;

@@ -3,6 +3,7 @@ import type { MicrobatchTable, Program, StagePlacement } from '../../core/plan/p
 import type { PieceMicrobatch } from '../../core/planners/plan-pieces.ts';
 import type { MemoryTable, SpanTable } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
+import type { DeviceInfo, DeviceRequest } from '../backend/device.ts';
 import type { TrainingOrder } from '../data/row-source.ts';
 import type { RowTable } from '../data/row-table.ts';
 import type { ExecError } from '../exec-error.ts';
@@ -40,6 +41,7 @@ export interface RankSetup {
   readonly model: Model;
   readonly modelFolder: string;
   readonly backend: BackendName | 'auto';
+  readonly device: DeviceRequest;
   readonly placements: readonly StagePlacement[];
   readonly adapters: readonly RankAdapter[];
 }
@@ -112,7 +114,7 @@ export type FromRank =
   /** Said once a second, whatever else there is to say. */
   | { readonly kind: 'alive' }
   | { readonly kind: 'ping' }
-  | { readonly kind: 'ready'; readonly backend: BackendName }
+  | { readonly kind: 'ready'; readonly backend: BackendName; readonly device: DeviceInfo; readonly rejected: readonly string[] }
   | { readonly kind: 'losses'; readonly reports: readonly LossReport[] }
   | { readonly kind: 'weights'; readonly adapter: number; readonly stage: number; readonly weights: readonly NamedArray[] }
   | { readonly kind: 'checkpoint'; readonly adapter: number; readonly stage: number; readonly state: AdapterState }

@@ -41,6 +41,7 @@ const executionOf = (session: Session, order: RunOrder, observer: Observer): Exe
     now: () => Math.max(0, localNs() + offsetNs - zeroNs),
     read: engine.read,
     heldBytes: engine.heldBytes,
+    finish: engine.finish,
     observer,
   };
 };

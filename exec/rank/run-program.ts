@@ -26,8 +26,7 @@ const computeOp = async (execution: Execution, exchange: Exchange, op: Op): Prom
     case 'save':
       return save(execution, exchange, op);
     case 'release':
-      release(execution, op, op.stage, op.adapter);
-      return;
+      return release(execution, op, op.stage, op.adapter);
     default:
       throw new Error(`${op.kind} is no compute op`);
   }

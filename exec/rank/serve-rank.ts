@@ -114,7 +114,8 @@ export const serveRank = async (port: ControlPort, host: RankHost): Promise<'sto
       case 'setup':
         work.add(async () => {
           const { engine } = await setUp(opened, message.setup, host, clock);
-          send({ kind: 'ready', backend: engine.backend });
+          const { backend, device, rejected } = engine;
+          send({ kind: 'ready', backend, device, rejected });
         });
         break;
       case 'run':

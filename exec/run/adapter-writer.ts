@@ -1,4 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import { writePeftFolder } from '../adapter/peft-folder.ts';
 import { ExecFailure } from '../exec-error.ts';
 import type { NamedArray } from '../stage.ts';
@@ -14,8 +15,6 @@ export interface AdapterWriter {
   /** Settles once all is written; rejects with an ExecFailure if something could not be. */
   readonly finish: () => Promise<void>;
 }
-
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** `fail` is told at once when something cannot be written, so that the run does not go on for nothing. */
 export const createAdapterWriter = (options: TrainOptions, output: Output | null, fail: (error: Error) => void): AdapterWriter => {
@@ -41,7 +40,7 @@ export const createAdapterWriter = (options: TrainOptions, output: Output | null
         const folder = checkpointFolder(options.jobs[adapter]!.job.name);
         const identity = { fingerprint: checkpoints.fingerprints[adapter]!, keep: checkpoints.keep };
         await writeCheckpoint(folder, progress, identity).catch((error: unknown) => {
-          throw new ExecFailure({ kind: 'writeFailed', folder, reason: reason(error) });
+          throw new ExecFailure({ kind: 'writeFailed', folder, reason: messageOf(error) });
         });
       });
     },

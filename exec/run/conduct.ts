@@ -1,12 +1,14 @@
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
+import type { DeviceInfo } from '../backend/device.ts';
 import { heldoutRows } from '../data/row-source.ts';
 import { ExecFailure } from '../exec-error.ts';
 import { localNs } from '../rank/clock.ts';
 import type { FromRank, RankAdapter, RunMode } from '../rank/messages.ts';
 import type { AdapterState, NamedArray } from '../stage.ts';
 import type { Crew } from './crew.ts';
+import { describeDevices } from './devices.ts';
 import { awaitAll } from './director.ts';
 import type { HaltSwitch } from './halt-switch.ts';
 import { createLossBook } from './loss-book.ts';
@@ -38,6 +40,8 @@ export interface Leg {
 /** What a leg yields beside what it has told. */
 export interface Outcome {
   readonly backend: BackendName;
+  /** What each rank computes on. */
+  readonly devices: readonly DeviceInfo[];
   readonly trace: Trace;
   /** The plan was ended early, at an iteration end of every adapter. */
   readonly halted: boolean;
@@ -50,12 +54,12 @@ interface Orchestra {
   readonly adapters: readonly RankAdapter[];
 }
 
-/** Makes the ranks ready to run programs; returns the backend they opened. */
-const setUp = async ({ crew, leg, adapters }: Orchestra): Promise<BackendName> => {
-  const { model, modelFolder, backend, onProgress } = leg.options;
-  const ready = await setUpRanks(crew, { model, modelFolder, backend, placements: leg.plan.stages, adapters });
+/** Makes the ranks ready to run programs; returns what they opened. */
+const setUp = async ({ crew, leg, adapters }: Orchestra): Promise<Pick<Outcome, 'backend' | 'devices'>> => {
+  const { model, modelFolder, backend, onProgress, devices, neededBytes } = leg.options;
+  const ready = await setUpRanks(crew, { model, modelFolder, backend, placements: leg.plan.stages, adapters }, { devices, neededBytes });
   onProgress({ kind: 'started', ...ready });
-  return ready.backend;
+  return ready;
 };
 
 const startProgram = (crew: Crew, plan: Plan, mode: RunMode, checkpointEvery = 0): void => {
@@ -134,7 +138,7 @@ const createListener = ({ crew, leg, adapters }: Orchestra, onHalted: () => void
   };
 };
 
-const train = async (orchestra: Orchestra): Promise<Omit<Outcome, 'backend'>> => {
+const train = async (orchestra: Orchestra, devices: readonly DeviceInfo[]): Promise<Pick<Outcome, 'trace' | 'halted'>> => {
   const { crew, leg } = orchestra;
   const { plan, options, halt } = leg;
   let halted = false;
@@ -143,7 +147,7 @@ const train = async (orchestra: Orchestra): Promise<Omit<Outcome, 'backend'>> =>
   halt.connect(() => crew.send(plan.stages[0]!.device, { kind: 'halt' }));
   try {
     const recordings = await awaitAll(crew, 'done', listen);
-    return { trace: mergeTraces(plan, recordings, options.capacityBytes), halted };
+    return { trace: mergeTraces(plan, recordings, describeDevices(options.capacityBytes, devices)), halted };
   } finally {
     halt.connect(null);
   }
@@ -153,9 +157,9 @@ const train = async (orchestra: Orchestra): Promise<Omit<Outcome, 'backend'>> =>
 export const conduct = async (crew: Crew, leg: Leg): Promise<Outcome> => {
   const adapters = leg.options.jobs.map((job, index) => asRankAdapter(job, index, leg.records[index]!.progress.state));
   const orchestra: Orchestra = { crew, leg, adapters };
-  const backend = await setUp(orchestra);
+  const opened = await setUp(orchestra);
   await evaluateBefore(orchestra);
-  const trained = await train(orchestra);
+  const trained = await train(orchestra, opened.devices);
   if (!trained.halted) await evaluateAfter(orchestra);
-  return { ...trained, backend };
+  return { ...trained, ...opened };
 };

@@ -2,6 +2,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
 import * as z from 'zod';
+import { messageOf } from '../../core/error-message.ts';
 import { problem, type Problems } from '../../core/problem.ts';
 import { openSafetensors } from '../checkpoint/safetensors-file.ts';
 import { writeFolderAtomically } from '../checkpoint/write-files.ts';
@@ -26,8 +27,6 @@ const recordSchema = z.object({
   evaluations: z.array(z.object({ iteration: z.number().int(), loss: z.number() })).default([]),
   heldoutBefore: z.number().nullable(),
 });
-
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Iterations of a job's checkpoints, latest first; none where the folder is missing. */
 export const listCheckpoints = async (jobFolder: string): Promise<readonly number[]> => {
@@ -70,7 +69,7 @@ const readRecord = async (path: string): Promise<E.Either<Problems, z.output<typ
     const record = recordSchema.safeParse(JSON.parse(await readFile(path, 'utf8')));
     return record.success ? E.right(record.data) : E.left([problem('', 'is no checkpoint of this version')]);
   } catch (error) {
-    return E.left([problem('', `cannot be read: ${reason(error)}`)]);
+    return E.left([problem('', `cannot be read: ${messageOf(error)}`)]);
   }
 };
 

@@ -1,7 +1,7 @@
 import type { Plan } from '../../core/plan/plan.ts';
 import { appendMemoryChange, createMemoryColumns, finishMemory, memoryChangeAt } from '../../core/trace/memory-builder.ts';
 import { appendSpan, createSpanColumns, finishSpans, spanAt } from '../../core/trace/span-builder.ts';
-import type { MemoryTable, SpanTable, Trace } from '../../core/trace/trace.ts';
+import type { MemoryTable, SpanTable, Trace, TraceDevice } from '../../core/trace/trace.ts';
 
 /** What one rank recorded while it ran its program. */
 export interface Recording {
@@ -10,7 +10,7 @@ export interface Recording {
 }
 
 /** One measured trace from the recordings of all ranks, whose times count from the same zero already. */
-export const mergeTraces = (plan: Plan, recordings: readonly Recording[], capacityBytes: readonly number[]): Trace => {
+export const mergeTraces = (plan: Plan, recordings: readonly Recording[], devices: readonly Omit<TraceDevice, 'name'>[]): Trace => {
   const spans = createSpanColumns(recordings.reduce((sum, recording) => sum + recording.spans.length, 0));
   const memory = createMemoryColumns(recordings.reduce((sum, recording) => sum + recording.memory.length, 0));
   for (const recording of recordings) {
@@ -21,7 +21,7 @@ export const mergeTraces = (plan: Plan, recordings: readonly Recording[], capaci
   return {
     source: 'measured',
     plan: tables,
-    devices: plan.devices.map((name, device) => ({ name, capacityBytes: capacityBytes[device] ?? Infinity })),
+    devices: plan.devices.map((name, device) => ({ name, ...(devices[device] ?? { capacityBytes: Infinity }) })),
     spans: finishSpans(spans),
     memory: finishMemory(memory),
     outOfMemory: null,

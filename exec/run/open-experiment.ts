@@ -4,6 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
+import { messageOf } from '../../core/error-message.ts';
 import type { FileSizes } from '../../core/experiment/build-workload.ts';
 import { relocateExperiment } from '../../core/experiment/format.ts';
 import type { Experiment } from '../../core/experiment/experiment.ts';
@@ -35,8 +36,6 @@ export interface OpenOptions {
   /** What a row that cannot be read costs; by default the whole experiment. */
   readonly brokenRows?: 'refuse' | 'leaveJobOut';
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The text of a file, or a problem that says why it cannot be read. */
 export const readText = (path: string): TE.TaskEither<readonly FileProblems[], string> =>

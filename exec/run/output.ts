@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import type { ExecError } from '../exec-error.ts';
 
 /** A folder that results can be written into. */
@@ -13,8 +14,6 @@ export interface Output {
   /** After a failure: removes the folders made for this run as far as nothing was written into them. */
   readonly withdraw: () => Promise<void>;
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Removes empty folders from `folder` up to `first`; one that holds something stays, and so do those above it. */
 const removeEmpty = async (folder: string, first: string): Promise<void> => {

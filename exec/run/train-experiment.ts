@@ -8,6 +8,7 @@ import { planEvaluation } from '../../core/planners/evaluation.ts';
 import { formatPlanError } from '../../core/planners/plan-error.ts';
 import { planSchedule } from '../../core/planners/plan-schedule.ts';
 import type { ExecError } from '../exec-error.ts';
+import { requestDevices } from './devices.ts';
 import { fingerprintJobs } from './job-fingerprint.ts';
 import { iterationsDone, type JobProgress } from './job-records.ts';
 import { readJobProgress } from './read-progress.ts';
@@ -24,7 +25,7 @@ export interface TrainableExperiment {
   readonly cost: CostModel;
 }
 
-interface Settings extends Pick<TrainOptions, 'backend' | 'outputFolder' | 'ranks' | 'onProgress'> {
+interface Settings extends Pick<TrainOptions, 'backend' | 'outputFolder' | 'ranks' | 'neededBytes' | 'onProgress'> {
   /** Where an earlier run has left each job; absent: this run starts afresh. */
   readonly progress?: readonly JobProgress[];
 }
@@ -53,6 +54,7 @@ const optionsOf = (trainable: TrainableExperiment, settings: Settings, fingerpri
     model: experiment.model,
     modelFolder,
     capacityBytes: experiment.cluster.devices.map(({ gpu }) => gpu.memoryBytes),
+    devices: requestDevices(experiment.clusterDescription),
     checkpoints: { ...experiment.checkpoint, fingerprints },
     ...settings,
   };

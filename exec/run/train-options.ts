@@ -2,6 +2,7 @@ import type { Model } from '../../core/model/model.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { BackendName } from '../backend/backend.ts';
+import type { DeviceInfo, DeviceRequest } from '../backend/device.ts';
 import type { NamedArray } from '../stage.ts';
 import type { CheckpointSettings } from '../../core/experiment/experiment.ts';
 import type { Muster } from './muster.ts';
@@ -12,7 +13,15 @@ export type HeldoutMoment = 'before' | 'after';
 
 /** What happens during a run, for progress bars; adapters are named. */
 export type ProgressEvent =
-  | { readonly kind: 'started'; readonly backend: BackendName; readonly processIds: readonly number[] }
+  | {
+      readonly kind: 'started';
+      readonly backend: BackendName;
+      /** By rank. */
+      readonly devices: readonly DeviceInfo[];
+      /** Why `auto` did not take the backends before this one. */
+      readonly rejected: readonly string[];
+      readonly processIds: readonly number[];
+    }
   | { readonly kind: 'iteration'; readonly adapter: string; readonly iteration: number; readonly loss: number }
   | { readonly kind: 'heldout'; readonly adapter: string; readonly moment: HeldoutMoment; readonly loss: number }
   /** Held-out loss during training, of an adapter that has made `iteration` iterations. */
@@ -42,6 +51,10 @@ export interface TrainOptions {
   readonly ranks: 'processes' | 'tasks' | Muster;
   /** Memory of each device in bytes, for the trace. */
   readonly capacityBytes: readonly number[];
+  /** Which accelerator each rank is to take; absent: by turns. */
+  readonly devices?: readonly DeviceRequest[];
+  /** Bytes that each rank will need at most, as far as the plan was simulated; absent: nobody checks. */
+  readonly neededBytes?: readonly number[];
   readonly onProgress: (event: ProgressEvent) => void;
   /** Seconds without a word from a rank's process after which it counts as hung. */
   readonly patienceSeconds?: number;
@@ -70,5 +83,7 @@ export interface TrainResult {
   /** Measured trace of training; evaluation is not in it. */
   readonly trace: Trace;
   readonly backend: BackendName;
+  /** What each rank computed on. */
+  readonly devices: readonly DeviceInfo[];
   readonly adapters: readonly AdapterResult[];
 }

@@ -33,8 +33,8 @@ const runAll = async (options: TrainOptions): Promise<TrainResult> => {
   try {
     if (options.progress === undefined) await output?.removeCheckpoints();
     const finished = await runLegs(options, output);
-    const { trace, backend } = finished.outcome;
-    return { trace, backend, adapters: resultsOf(options, finished, output) };
+    const { trace, backend, devices } = finished.outcome;
+    return { trace, backend, devices, adapters: resultsOf(options, finished, output) };
   } catch (error) {
     await output?.withdraw();
     throw error;

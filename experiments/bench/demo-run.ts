@@ -3,6 +3,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import { buildCluster } from '../../core/cluster/topology.ts';
 import { formatPlanError } from '../../core/planners/plan-error.ts';
 import { formatProblems } from '../../core/problem.ts';
+import type { BackendName } from '../../exec/backend/backend.ts';
 import { planExperiment } from '../../sim/plan-experiment.ts';
 import { formatExecError } from '../../exec/exec-error.ts';
 import { openExperiment, type OpenExperiment } from '../../exec/run/open-experiment.ts';
@@ -38,9 +39,9 @@ export const planPart = (open: OpenExperiment, jobNames: readonly string[], devi
   };
 };
 
-export const trainPart = async (part: TrainableExperiment): Promise<TrainResult> => {
+export const trainPart = async (part: TrainableExperiment, backend: BackendName = 'wasm'): Promise<TrainResult> => {
   const result = await trainExperiment(part, {
-    backend: 'wasm',
+    backend,
     outputFolder: null,
     ranks: 'processes',
     onProgress: () => undefined,

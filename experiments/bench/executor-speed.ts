@@ -10,14 +10,15 @@ import type { LayerRange } from '../../exec/checkpoint/model-tensors.ts';
 import { openDemo } from './demo-run.ts';
 import { peftPassNs } from './peft-peer.ts';
 import { type OpenCase, type SpeedCase, openCase, passFlops, whole } from './executor-case.ts';
+import type { BenchOptions } from './main.ts';
 import { median } from '../../sim/measured-ops.ts';
 
 /**
  * Prints tokens/s and GFLOP/s of forward and backward beside the backend's own rate for the frozen products of the same
  * layers, measured in turns in the same run, and one BatchLoRA group of eight adapters beside eight passes of one adapter each.
  */
-export const benchExecutorSpeed = async (): Promise<void> => {
-  const opened = await openBackend('auto');
+export const benchExecutorSpeed = async ({ backend: wanted }: BenchOptions): Promise<void> => {
+  const opened = await openBackend(wanted);
   if (E.isLeft(opened)) throw new Error(opened.left.join('; '));
   const backend = opened.right;
   console.log(`backend ${backend.name}, one thread; FLOP of core/work, every position carries a loss; medians`);

@@ -1,3 +1,6 @@
+import { parseArgs } from 'node:util';
+import { BACKEND_NAMES, type BackendName } from '../../exec/backend/backend.ts';
+import { benchAccelerator } from './accelerator.ts';
 import { benchBubbles } from './bubbles.ts';
 import { benchCluster } from './cluster.ts';
 import { benchEfficiency } from './efficiency.ts';
@@ -18,8 +21,13 @@ import { benchSimulatorSpeed } from './simulator-speed.ts';
 import { benchTransport } from './transport.ts';
 import { benchUnequalLengths } from './unequal-lengths.ts';
 
+/** What a benchmark of the executor may be told; the others take no notice. */
+export interface BenchOptions {
+  readonly backend: BackendName | 'auto';
+}
+
 /** `npm run bench` runs all benchmarks, `npm run bench -- NAME …` some; each prints its figures and their peers. */
-const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
+const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => void | Promise<void>>> = {
   bubbles: benchBubbles,
   unequal: benchUnequalLengths,
   simulator: benchSimulatorSpeed,
@@ -31,6 +39,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   efficiency: benchEfficiency,
   'idle-causes': benchIdleCauses,
   executor: benchExecutorSpeed,
+  accelerator: benchAccelerator,
   page: benchPage,
   scheduler: benchScheduler,
   cluster: benchCluster,
@@ -41,13 +50,18 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   link: benchLink,
 };
 
-const names = process.argv.slice(2);
+const { values, positionals: names } = parseArgs({
+  options: { backend: { type: 'string', default: 'auto' } },
+  allowPositionals: true,
+});
+const backend = ['auto' as const, ...BACKEND_NAMES].find((name) => name === values.backend);
 const unknown = names.filter((name) => !(name in BENCHMARKS));
-if (unknown.length > 0) {
-  console.error(`no benchmark ${unknown.join(', ')}; there are ${Object.keys(BENCHMARKS).join(', ')}`);
+if (unknown.length > 0 || backend === undefined) {
+  if (unknown.length > 0) console.error(`no benchmark ${unknown.join(', ')}; there are ${Object.keys(BENCHMARKS).join(', ')}`);
+  if (backend === undefined) console.error(`no backend ${values.backend}; there are auto, ${BACKEND_NAMES.join(', ')}`);
   process.exit(2);
 }
 for (const name of names.length > 0 ? names : Object.keys(BENCHMARKS)) {
   console.log(`\n== ${name}`);
-  await BENCHMARKS[name]!();
+  await BENCHMARKS[name]!({ backend });
 }

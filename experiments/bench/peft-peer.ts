@@ -24,10 +24,13 @@ const requestOf = ({ model, rowsPerAdapter, rowTokens, rounds }: SpeedCase) => (
   rounds,
 });
 
-/** Nanoseconds PyTorch + PEFT needs for each case's pass over the whole model, or null where there is no PyTorch. */
-export const peftPassNs = (cases: readonly SpeedCase[]): number[] | null => {
+/** What PyTorch computes on: one thread of the processor, or CUDA in full float32 or with TF32. */
+export type PeftDevice = 'cpu' | 'cuda' | 'cuda-tf32';
+
+/** Nanoseconds PyTorch + PEFT needs for each case's pass over the whole model, or null where there is no PyTorch, or none for the device. */
+export const peftPassNs = (cases: readonly SpeedCase[], device: PeftDevice = 'cpu'): number[] | null => {
   try {
-    const answer = execFileSync(PYTHON, [SCRIPT], {
+    const answer = execFileSync(PYTHON, [SCRIPT, device], {
       input: JSON.stringify(cases.map(requestOf)),
       encoding: 'utf8',
       stdio: ['pipe', 'pipe', 'ignore'],

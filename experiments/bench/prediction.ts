@@ -9,6 +9,7 @@ import { makespanNs } from '../../core/trace/metrics.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { formatTable } from '../../core/text-table.ts';
 import { formatBytes, formatDuration } from '../../core/units.ts';
+import type { BackendName } from '../../exec/backend/backend.ts';
 import type { OpenExperiment } from '../../exec/run/open-experiment.ts';
 import { changeExperiment } from '../../exec/run/change-experiment.ts';
 import type { TrainableExperiment } from '../../exec/run/train-experiment.ts';
@@ -42,12 +43,12 @@ const withMicrobatches = (experiment: Experiment, microbatches: number): Experim
 });
 
 /** The largest and the smallest ops: constants per call and constants per token are told apart best. */
-const FITTED: readonly Configuration[] = [
+export const FITTED: readonly Configuration[] = [
   { name: '1 microbatch', deviceCount: 2, change: (demo) => withMicrobatches(demo, 1) },
   { name: '8 microbatches', deviceCount: 2, change: (demo) => withMicrobatches(demo, 8) },
 ];
 
-const PREDICTED: readonly Configuration[] = [
+export const PREDICTED: readonly Configuration[] = [
   { name: 'as shipped, 2 microbatches', deviceCount: 2, change: (demo) => jobsOf(demo, () => ({})) },
   { name: 'rank 32, every module', deviceCount: 2, change: (demo) => jobsOf(demo, ({ adapter }) => ({ adapter: { ...adapter, rank: 32, targetModules: MODULE_NAMES } })) },
   { name: 'batch of 16', deviceCount: 2, change: (demo) => jobsOf(demo, () => ({ batchSize: 16 })) },
@@ -56,15 +57,15 @@ const PREDICTED: readonly Configuration[] = [
   { name: 'one stage', deviceCount: 1, change: (demo) => jobsOf(demo, () => ({})) },
 ];
 
-const planConfiguration = (demo: OpenExperiment, { deviceCount, change }: Configuration): TrainableExperiment => {
+export const planConfiguration = (demo: OpenExperiment, { deviceCount, change }: Configuration): TrainableExperiment => {
   const changed = changeExperiment(demo, change(demo.experiment));
   const part = planPart(changed, changed.experiment.jobs.map(({ name }) => name), deviceCount);
   // Evaluation is not in the trace.
   return { ...part, trainJobs: part.trainJobs.map((job) => ({ ...job, rows: { ...job.rows, heldout: null } })) };
 };
 
-const measure = async (part: TrainableExperiment): Promise<MeasuredRun> => ({
-  trace: (await trainPart(part)).trace,
+export const measure = async (part: TrainableExperiment, backend?: BackendName): Promise<MeasuredRun> => ({
+  trace: (await trainPart(part, backend)).trace,
   model: part.experiment.model,
   precision: part.experiment.precision,
   adapters: part.experiment.jobs.map(({ adapter }) => adapter),
@@ -76,14 +77,14 @@ const ROUNDS = 5;
 const WARM_UP_ITERATIONS = 2;
 
 /** The plan in virtual time: what is compared is the prediction of times, not the planner's use of it. */
-const replay = ({ experiment, plan }: TrainableExperiment, cost: CostModel, profile: CalibratedProfile): Trace => {
+export const replay = ({ experiment, plan }: TrainableExperiment, cost: CostModel, profile: CalibratedProfile): Trace => {
   const trace = simulate(plan, cost, calibrateLinks(experiment.cluster, profile));
   if (E.isLeft(trace)) throw new Error('the plan deadlocks');
   return trace.right;
 };
 
 /** Time from the end of every job's first iterations on. */
-const warmTime = ({ experiment }: TrainableExperiment, trace: Trace): number => {
+export const warmTime = ({ experiment }: TrainableExperiment, trace: Trace): number => {
   const { spans } = trace;
   const stepEnds = spans.endNs.filter((_, row) => spans.device[row] === 0 && spans.kind[row] === KIND.step).sort((a, b) => a - b);
   return makespanNs(trace) - stepEnds[WARM_UP_ITERATIONS * experiment.jobs.length - 1]!;

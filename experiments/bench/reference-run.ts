@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import * as E from 'fp-ts/lib/Either.js';
 import type { Adapter, Optimizer } from '../../core/job.ts';
 import { parseModelConfig } from '../../core/model/config.ts';
+import type { Model } from '../../core/model/model.ts';
 import type { Problems } from '../../core/problem.ts';
 import { readPeftFolder } from '../../exec/adapter/peft-folder.ts';
-import { openBackend } from '../../exec/backend/open-backend.ts';
+import type { Backend } from '../../exec/backend/backend.ts';
 import { openCheckpoint } from '../../exec/checkpoint/checkpoint.ts';
 import { createStage } from '../../exec/model/create-stage.ts';
 import { type BatchPart, NO_TARGET, type Row } from '../../exec/packed-batch.ts';
@@ -32,7 +33,7 @@ export interface ReferenceComparison {
   readonly lossErrors: readonly number[];
   /** The same of the gradients' norms, where the run clips them. */
   readonly normErrors: readonly number[];
-  /** Relative Frobenius norm of the difference, by PEFT's key. */
+  /** Relative Frobenius norm of the difference, by PEFT's key; empty where not all steps were made. */
   readonly weightErrors: ReadonlyMap<string, number>;
 }
 
@@ -51,23 +52,24 @@ export const REFERENCE_RUNS = [
   'llama-sgd-clipped',
 ] as const;
 
-/** Trains as a stored run of a folder did, on the wasm backend, and compares; throws where the run cannot be read. */
-export const compareWithReference = async (folder: string, name: string): Promise<ReferenceComparison> => {
+/** Trains as a stored run of a folder did, or for its first steps only, and compares; throws where the run cannot be read. */
+export const compareWithReference = async (backend: Backend, folder: string, name: string, steps = Infinity): Promise<ReferenceComparison> => {
   const run = (await readJson(folder, name, 'run.json')) as ReferenceRun;
   const model = right(parseModelConfig(run.model, await readJson(folder, run.model, 'model', 'config.json')));
   const { adapter, weights } = right(await readPeftFolder(join(folder, name, 'initial'), model));
   const final = right(await readPeftFolder(join(folder, name, 'final'), model));
-  const stage = await openWholeModel(join(folder, run.model, 'model'), model);
+  const stage = await openWholeModel(backend, join(folder, run.model, 'model'), model);
   const setup = { index: 0, name, adapter, optimizer: { ...NO_CLIPPING, ...run.optimizer }, iterations: run.steps, seed: 0 };
   stage.load(setup, weights);
-  const { losses, gradientNorms } = await train(stage, run);
+  const made = Math.min(steps, run.steps);
+  const { losses, gradientNorms } = await train(stage, run, made);
   const trained = await stage.weights(0);
   stage.dispose();
   return {
     adapter,
-    lossErrors: relativeErrors(losses, run.losses),
-    normErrors: relativeErrors(gradientNorms, run.gradientNorms ?? []),
-    weightErrors: compareWeights(trained, final.weights),
+    lossErrors: relativeErrors(losses, run.losses.slice(0, made)),
+    normErrors: relativeErrors(gradientNorms, (run.gradientNorms ?? []).slice(0, made)),
+    weightErrors: made < run.steps ? new Map() : compareWeights(trained, final.weights),
   };
 };
 
@@ -84,18 +86,17 @@ const right = <T>(result: E.Either<Problems | readonly string[], T>): T => {
   return result.right;
 };
 
-const openWholeModel = async (folder: string, model: Parameters<typeof createStage>[0]['model']): Promise<Stage> => {
-  const backend = right(await openBackend('wasm'));
+const openWholeModel = async (backend: Backend, folder: string, model: Model): Promise<Stage> => {
   const source = right(await openCheckpoint(folder));
   const stage = await createStage({ model, source, backend, firstLayer: 0, endLayer: model.layerCount });
   await source.close();
   return right(stage);
 };
 
-const train = async (stage: Stage, run: ReferenceRun): Promise<{ losses: number[]; gradientNorms: number[] }> => {
+const train = async (stage: Stage, run: ReferenceRun, steps: number): Promise<{ losses: number[]; gradientNorms: number[] }> => {
   const losses: number[] = [];
   const gradientNorms: number[] = [];
-  for (let step = 0; step < run.steps; step++) {
+  for (let step = 0; step < steps; step++) {
     let loss = 0;
     for (const [microbatch, part] of splitBatch(run, step).entries()) {
       const result = stage.forward({ microbatch, parts: [part] }, null, { keep: true });

@@ -6,6 +6,7 @@ import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import { pipe } from 'fp-ts/lib/function.js';
 import * as z from 'zod';
+import { messageOf } from '../../core/error-message.ts';
 import type { Experiment } from '../../core/experiment/experiment.ts';
 import { positiveQuantity, TIME } from '../../core/experiment/quantity.ts';
 import { resolveExperiment } from '../../core/experiment/read.ts';
@@ -130,7 +131,7 @@ const readBase = (path: string, base: unknown): E.Either<BadFiles, Experiment> =
 const readText = (file: string): E.Either<Problems, string> =>
   E.tryCatch(
     () => readFileSync(file, 'utf8'),
-    (error): Problems => [problem('', `cannot be read: ${error instanceof Error ? error.message : String(error)}`)],
+    (error): Problems => [problem('', `cannot be read: ${messageOf(error)}`)],
   );
 
 const isSuitable = (experiment: Experiment): E.Either<Problems, Experiment> => {
@@ -165,7 +166,7 @@ const COLUMNS = ['seconds', 'job', 'iterations', 'priority', 'user'] as const;
 export const readTrace = (text: string, kinds: readonly string[]): E.Either<Problems, readonly TraceRow[]> => {
   const table = E.tryCatch(
     (): readonly Record<string, string | undefined>[] => parse(text, { columns: true, skip_empty_lines: true, trim: true, relax_column_count: true }),
-    (error): Problems => [problem('', `is no CSV: ${error instanceof Error ? error.message : String(error)}`)],
+    (error): Problems => [problem('', `is no CSV: ${messageOf(error)}`)],
   );
   if (E.isLeft(table)) return table;
   const unknown = Object.keys(table.right[0] ?? {}).filter((name) => !(COLUMNS as readonly string[]).includes(name));

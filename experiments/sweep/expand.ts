@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import { describeExperiment } from '../../core/experiment/format.ts';
 import type { Experiment } from '../../core/experiment/experiment.ts';
 import { resolveExperiment } from '../../core/experiment/read.ts';
@@ -36,15 +37,13 @@ export const expandSweep = (sweep: Sweep, { code, mostPoints = MOST_POINTS }: Ex
     if (E.isLeft(content)) return note(content.left), [];
     const experiment = resolveExperiment(content.right, contextOf(sweep.folder));
     if (E.isLeft(experiment)) return note(...experiment.left.map((each) => placeProblem(sweep.axes, choice, each))), [];
-    const files = filesOf(experiment.right).map(([key, path]) => [key, E.tryCatch(() => hashFile(resolve(sweep.folder, path)), reason)] as const);
+    const files = filesOf(experiment.right).map(([key, path]) => [key, E.tryCatch(() => hashFile(resolve(sweep.folder, path)), messageOf)] as const);
     note(...files.flatMap(([key, hash]) => (E.isLeft(hash) ? [problem(`base: ${key}`, `cannot be read: ${hash.left}`)] : [])));
     return [{ choice, content: content.right, id: identity([code, describeExperiment(experiment.right), experiment.right.model, files]) }];
   });
   const problems = [...found.values()];
   return isNonEmpty(problems) ? E.left(problems) : E.right(points);
 };
-
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const memoize = (compute: (path: string) => string): ((path: string) => string) => {
   const known = new Map<string, string>();

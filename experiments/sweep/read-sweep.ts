@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import { pipe } from 'fp-ts/lib/function.js';
+import { messageOf } from '../../core/error-message.ts';
 import { parseYaml } from '../../core/experiment/yaml-text.ts';
 import { nonEmptyText } from '../../core/leaves.ts';
 import { problem, type Problem, type Problems } from '../../core/problem.ts';
@@ -62,7 +63,7 @@ const readBase = (path: string): E.Either<BadFiles, unknown> =>
   pipe(
     E.tryCatch(
       () => readFileSync(path, 'utf8'),
-      (error): Problems => [problem('', `cannot be read: ${error instanceof Error ? error.message : String(error)}`)],
+      (error): Problems => [problem('', `cannot be read: ${messageOf(error)}`)],
     ),
     E.chain(parseYaml),
     E.mapLeft((problems) => [{ file: path, problems }]),

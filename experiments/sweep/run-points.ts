@@ -1,3 +1,4 @@
+import { messageOf } from '../../core/error-message.ts';
 import type { Journal } from './journal.ts';
 import type { PointResult, SweepPoint } from './sweep.ts';
 
@@ -31,7 +32,7 @@ export const runPoints = async (points: readonly SweepPoint[], options: RunPoint
         journal.append(point.id, await evaluate(point));
       } catch (error) {
         if (isAborted(signal)) return;
-        failed.push({ point, reason: error instanceof Error ? error.message : String(error) });
+        failed.push({ point, reason: messageOf(error) });
       }
       onDone(++done, missing.length);
     }

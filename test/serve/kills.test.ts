@@ -49,8 +49,10 @@ let folder = '';
 let experiment = '';
 const living = new Set<ChildProcess>();
 
+/** On wasm: native TensorFlow sums in another order when a job has other neighbours. */
 const startServer = (state: string): Served => {
-  const child = spawn(process.execPath, [MAIN, 'serve', experiment, '--state', join(folder, state), '--port', '0'], {
+  const child = spawn(process.execPath, [MAIN, 'serve', experiment, '--backend', 'wasm', '--state', state, '--port', '0'], {
+    cwd: folder,
     stdio: ['ignore', 'pipe', 'ignore'],
     env: { ...process.env, TMPDIR: folder },
   });

@@ -6,7 +6,9 @@ import { preemptivePriority } from '../../core/scheduler/policy.ts';
 import type { ServedEvent, ServedJob, ServedProblems } from '../../core/served-job.ts';
 import { resolveSetup } from '../../core/experiment/read.ts';
 import type { LiveRunOptions } from '../../exec/live/live-run.ts';
-import { DEFAULT_LIMITS, startServer, type Server, type ServerError, type ServerLimits, type ServerOptions } from '../../serve/start-server.ts';
+import type { ServerError } from '../../serve/server-error.ts';
+import { DEFAULT_LIMITS, type ServerLimits, type ServerOptions } from '../../serve/server-options.ts';
+import { startServer, type Server } from '../../serve/start-server.ts';
 import { context } from '../core/experiment/file.ts';
 import { createFakeRun, type FakeRun } from './fake-run.ts';
 

@@ -116,6 +116,7 @@ const executionOf = (session: Session, { zeroNs }: LiveOrder, { program, steps }
     savedAfter: steps.of,
     isEvaluated: (microbatch) => program.microbatchOf(microbatch).forwardOnly,
     clips: (adapter) => program.adapterOf(adapter).setup.optimizer.maxGradientNorm !== null,
+    finish: engine.finish,
     now: () => Math.max(0, localNs() + offsetNs - zeroNs),
     read: engine.read,
     heldBytes: engine.heldBytes,

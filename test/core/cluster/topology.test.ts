@@ -72,6 +72,13 @@ describe('one machine', () => {
     ]);
   });
 
+  it('wants an accelerator for each device, if for any', () => {
+    expect(problems({ machines: [{ ...machine('m', 2, 'pcie'), accelerators: [0] }], network: null })).toEqual([
+      'machines[0].accelerators: has 1 entries; expected one for each of the 2 devices',
+    ]);
+    expect(build({ machines: [{ ...machine('m', 2, 'pcie'), accelerators: [0, 0] }], network: null }).devices).toHaveLength(2);
+  });
+
   it('needs no interconnect for a single device', () => {
     expect(build({ machines: [machine('m', 1, null)], network: null }).routes).toEqual([[[]]]);
   });

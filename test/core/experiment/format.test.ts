@@ -26,11 +26,10 @@ const gpu = fc.oneof(
   }),
 );
 
-const machine = fc.record({
-  gpu,
-  count: fc.constantFrom(1, 2),
-  interconnect: fc.record({ type: fc.constantFrom('pcie', 'nvlink'), ...speed }),
-});
+const machine = fc.oneof(
+  fc.record({ gpu, count: fc.constantFrom(1, 2), interconnect: fc.record({ type: fc.constantFrom('pcie', 'nvlink'), ...speed }) }),
+  fc.record({ gpu, count: fc.constant(2), interconnect: fc.record({ type: fc.constant('pcie'), ...speed }), accelerators: fc.constant([0, 0]) }),
+);
 
 /** Kernels can be chosen on GPUs only. */
 const gpuCluster = fc.oneof(fc.constant('4xA6000-pcie'), fc.record({

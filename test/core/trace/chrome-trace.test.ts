@@ -93,7 +93,7 @@ describe('reading a trace back', () => {
       fc.property(spansArbitrary, changesArbitrary, extras, (spans, changes, { source, name, capacityBytes, outOfMemory }) => {
         const plain = traceOfParts(spans, changes);
         const [first, second] = plain.devices;
-        const trace = { ...plain, source, outOfMemory, devices: [{ ...first!, name, capacityBytes }, second!] };
+        const trace = { ...plain, source, outOfMemory, devices: [{ ...first!, name, capacityBytes }, { ...second!, hardware: name }] };
         expect(readChromeTrace(formatChromeTrace(trace))).toEqual(E.right(trace));
       }),
       { numRuns: 60 },

@@ -3,8 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { AdamW } from '../../../core/job.ts';
 import { createAdamW } from '../../../exec/adapter/adamw.ts';
 import type { OptimizerTask } from '../../../exec/adapter/optimizer-state.ts';
-import { BACKEND_NAMES } from '../../../exec/backend/backend.ts';
-import { openOrThrow } from '../model/backends.ts';
+import { READABLE, openOrThrow } from '../model/backends.ts';
 import { adamW } from '../model/tiny-models.ts';
 
 const START = [0.5, -1.25, 2, 0, 1e-3];
@@ -41,7 +40,7 @@ const taskOf = (learningRate: number): OptimizerTask => ({
   start: null,
 });
 
-describe.each(BACKEND_NAMES)('AdamW on %s', (name) => {
+describe.each(READABLE)('AdamW on %s', (name) => {
   beforeAll(() => openOrThrow(name));
 
   test.each(TORCH)('with %j moves the parameters as PyTorch does', (settings, expected) => {

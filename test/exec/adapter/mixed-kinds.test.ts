@@ -1,9 +1,9 @@
 import { memory } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { MODULE_NAMES } from '../../../core/model/model.ts';
-import { BACKEND_NAMES, type Backend } from '../../../exec/backend/backend.ts';
+import type { Backend } from '../../../exec/backend/backend.ts';
 import type { AdapterSetup, NamedArray } from '../../../exec/stage.ts';
-import { openOrThrow } from '../model/backends.ts';
+import { READABLE, openOrThrow } from '../model/backends.ts';
 import { openPipeline, relativeDifference } from '../model/pipeline.ts';
 import { adamW, batchOf, partOf, randomRow, randomWeights, setupOf, tinyModel } from '../model/tiny-models.ts';
 
@@ -43,7 +43,7 @@ const SETUPS: readonly AdapterSetup[] = [
 ];
 const PARTS = SETUPS.map(({ index }) => partOf(index, [randomRow(model, 4 + index, 1, index), randomRow(model, 6, 2, 50 + index)]));
 
-describe.each(BACKEND_NAMES)('adapters of all kinds on %s', (name) => {
+describe.each(READABLE)('adapters of all kinds on %s', (name) => {
   let backend: Backend;
   beforeAll(async () => {
     backend = await openOrThrow(name);

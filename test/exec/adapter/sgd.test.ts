@@ -2,8 +2,7 @@ import { type Tensor1D, memory, tensor1d } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Sgd } from '../../../core/job.ts';
 import { createOptimizer } from '../../../exec/adapter/optimizer.ts';
-import { BACKEND_NAMES } from '../../../exec/backend/backend.ts';
-import { openOrThrow } from '../model/backends.ts';
+import { READABLE, openOrThrow } from '../model/backends.ts';
 
 const START = [0.5, -1.25, 2, 0, 1e-3];
 const GRADIENTS = [
@@ -32,7 +31,7 @@ const TORCH: readonly (readonly [Partial<Sgd>, readonly number[]])[] = [
   ],
 ];
 
-describe.each(BACKEND_NAMES)('SGD on %s', (name) => {
+describe.each(READABLE)('SGD on %s', (name) => {
   beforeAll(() => openOrThrow(name));
 
   /** Parameters after all gradients; every parameter learns `multiple` times as fast. */

@@ -1,8 +1,9 @@
-import { tensor1d, tensor2d, transpose } from '@tensorflow/tfjs-core';
+import { tensor1d, tensor2d } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { BACKEND_NAMES, type Backend } from '../../../exec/backend/backend.ts';
+import type { Backend } from '../../../exec/backend/backend.ts';
+import { frozenLinear } from '../../../exec/model/frozen-linear.ts';
 import { type HeadWeights, backwardHead, forwardHead } from '../../../exec/model/loss-head.ts';
-import { openOrThrow } from './backends.ts';
+import { READABLE, openOrThrow } from './backends.ts';
 import { largestEntry } from './pipeline.ts';
 import { batchOf, partOf, randomValues } from './tiny-models.ts';
 
@@ -31,7 +32,7 @@ const inDoubles = (x: readonly number[], table: readonly (readonly number[])[], 
   return { loss, gradient: towards.map((value, i) => (value - normed[i]! * along) / rms) };
 };
 
-describe.each(BACKEND_NAMES)('the loss head on %s', (name) => {
+describe.each(READABLE)('the loss head on %s', (name) => {
   let backend: Backend;
   beforeAll(async () => {
     backend = await openOrThrow(name);
@@ -41,8 +42,7 @@ describe.each(BACKEND_NAMES)('the loss head on %s', (name) => {
     const flat = randomValues(vocabulary * HIDDEN, 1, scale);
     const table = Array.from({ length: vocabulary }, (_, i) => [...flat.subarray(i * HIDDEN, (i + 1) * HIDDEN)]);
     const target = choose(table.map((row) => dot(row, [...x])));
-    const backward = tensor2d(flat, [vocabulary, HIDDEN]);
-    const linear = { forward: transpose(backward), backward, bias: undefined };
+    const linear = frozenLinear(tensor2d(flat, [vocabulary, HIDDEN]));
     const weights: HeadWeights = { norm: tensor1d(new Float32Array(HIDDEN).fill(1)), normEpsilon: 1e-5, linear };
     const batch = batchOf(0, [partOf(0, [{ tokens: Int32Array.of(0), targets: Int32Array.of(target) }])]);
     const { losses, saved } = forwardHead(weights, tensor2d(x, [1, HIDDEN]), batch, backend);

@@ -1,19 +1,21 @@
 import { type Tensor2D, type Tensor3D, tensor1d, tensor2d, tensor3d } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type LowRankOperands, backwardLowRank, forwardLowRank } from '../../../exec/adapter/low-rank.ts';
-import { BACKEND_NAMES, type Backend } from '../../../exec/backend/backend.ts';
+import type { Backend } from '../../../exec/backend/backend.ts';
+import { leftOperand } from '../../../exec/backend/products.ts';
 import {
   type AttentionContext,
   backwardAttention,
-  chunkMask,
+  createAttentionContext,
   forwardAttention,
 } from '../../../exec/model/attention.ts';
+import { frozenLinear } from '../../../exec/model/frozen-linear.ts';
 import { layOutBatch } from '../../../exec/model/batch-layout.ts';
 import { backwardHead, forwardHead } from '../../../exec/model/loss-head.ts';
 import { backwardRmsNorm, forwardRmsNorm } from '../../../exec/model/rms-norm.ts';
 import { halfRotation, rotaryFrequencies, rotate, rotateBack, rotationOf } from '../../../exec/model/rope.ts';
 import { backwardSwiglu, forwardSwiglu } from '../../../exec/model/swiglu.ts';
-import { openOrThrow } from './backends.ts';
+import { READABLE, openOrThrow } from './backends.ts';
 import { batchOf, partOf, randomRow, randomValues, tinyModel } from './tiny-models.ts';
 
 /** A function of one array with its hand-written gradient for a given gradient of its output. */
@@ -51,7 +53,7 @@ const data = (tensor: { dataSync: () => unknown }): Float32Array => tensor.dataS
 const model = tinyModel();
 const ROWS = 5;
 
-describe.each(BACKEND_NAMES)('against finite differences on %s, the gradient is right of', (name) => {
+describe.each(READABLE)('against finite differences on %s, the gradient is right of', (name) => {
   let backend: Backend;
   beforeAll(async () => {
     backend = await openOrThrow(name);
@@ -107,13 +109,8 @@ describe.each(BACKEND_NAMES)('against finite differences on %s, the gradient is 
     const inputs = Object.fromEntries(
       Object.entries(widths).map(([part, width], index) => [part, randomValues(layout.tokens * width, 10 + index)]),
     ) as Record<keyof typeof widths, Float32Array>;
-    const context = (): AttentionContext => ({
-      model,
-      chunks: layout.chunks,
-      masks: layout.chunks.map((chunk) => chunkMask(chunk, headCount / keyValueHeadCount)),
-      rotation: rotationOf(rotaryFrequencies(model), layout.positions),
-      halfRotation: halfRotation(headSize),
-    });
+    const context = (): AttentionContext =>
+      createAttentionContext(model, layout, { frequencies: rotaryFrequencies(model), halfRotation: halfRotation(headSize) });
 
     test.each(['queries', 'keys', 'values'] as const)('%s', (input) => {
       const run = (x: Float32Array) => {
@@ -159,10 +156,6 @@ describe.each(BACKEND_NAMES)('against finite differences on %s, the gradient is 
     };
     const run = (changed: typeof given) => forwardLowRank(operands(changed), tensor2d(changed.x, [ROWS, width]), mask);
     const masked = given.x.map((value, i) => value * data(mask)[i]!);
-    const inputTransposed = tensor2d(
-      masked.map((_, i) => masked[(i % ROWS) * width + Math.floor(i / ROWS)]!),
-      [width, ROWS],
-    );
     expectRightGradient({
       at: given[input],
       output: (x) => data(run({ ...given, [input]: x }).delta),
@@ -171,7 +164,7 @@ describe.each(BACKEND_NAMES)('against finite differences on %s, the gradient is 
         const result = backwardLowRank({
           operands: operands(given),
           saved: run(given).saved,
-          inputTransposed,
+          input: leftOperand(tensor2d(masked, [ROWS, width])),
           gradient,
           needsInput: true,
         });
@@ -188,15 +181,10 @@ describe.each(BACKEND_NAMES)('against finite differences on %s, the gradient is 
     const { hiddenSize, vocabularySize } = model;
     const tokens = 9;
     const table = randomValues(vocabularySize * hiddenSize, 30);
-    const backward = tensor2d(table, [vocabularySize, hiddenSize]);
-    const forward = tensor2d(
-      table.map((_, i) => table[(i % vocabularySize) * hiddenSize + Math.floor(i / vocabularySize)]!),
-      [hiddenSize, vocabularySize],
-    );
     const weights = {
       norm: tensor1d(randomValues(hiddenSize, 31)),
       normEpsilon: 1e-5,
-      linear: { forward, backward, bias: undefined },
+      linear: frozenLinear(tensor2d(table, [vocabularySize, hiddenSize])),
     };
     const at = randomValues(tokens * hiddenSize, 32);
     const run = (x: Float32Array) => forwardHead(weights, tensor2d(x, [tokens, hiddenSize]), batch, backend);

@@ -129,6 +129,7 @@ export const runFake = async ({ programs, placements, stageOf, changes }: FakeRu
       now: () => localNs() - zeroNs,
       read: async (tensor) => (await tensor.data()) as Float32Array,
       heldBytes: () => memory().numBytes,
+      finish: null,
       observer,
       ...changes,
     }, each);

@@ -13,6 +13,7 @@ import { createRecords, NO_PROGRESS, type JobRecord } from '../../../exec/run/jo
 import { createTaskHosts } from '../../../exec/run/start-crew.ts';
 import { startTaskCrew } from '../../../exec/run/task-crew.ts';
 import type { ProgressEvent, TrainOptions } from '../../../exec/run/train-options.ts';
+import type { DeviceInfo } from '../../../exec/backend/device.ts';
 import type { Stage } from '../../../exec/stage.ts';
 import { demoJob } from '../demo.ts';
 import { fakeStage } from '../rank/fake-run.ts';
@@ -20,16 +21,24 @@ import { demoOptions } from './demo-run.ts';
 
 type OpenEngine = RankHost['openEngine'];
 
+/** Both ranks of a run share it. */
+const GPU: DeviceInfo = {
+  kind: 'gpu', name: 'Test GPU', id: 'GPU-1', memoryBytes: 1000, freeBytes: 900, maximumTensorBytes: null, details: {},
+};
+
 const engineOf =
   (stageOf: (stage: number) => Stage): OpenEngine =>
   ({ placements, rank }) => {
     const engine: Engine = {
       backend: 'cpu',
+      device: GPU,
+      rejected: [],
       stages: new Map(ownStages(placements, rank).map((stage) => [stage, stageOf(stage)])),
       baseBytes: 1000,
       parameterBytes: () => 0,
       read: async (tensor) => (await tensor.data()) as Float32Array,
       heldBytes: () => memory().numBytes,
+      finish: null,
       dispose: () => undefined,
     };
     return Promise.resolve(E.right(engine));
@@ -80,7 +89,24 @@ describe('a run', () => {
     expect(loads.slice(-4)).toEqual(['1LOAD0 from saved', '1LOAD1 from saved', ...release]);
     expect(outcome.records.map(({ losses }) => losses.length)).toEqual([3, 3]);
     for (const { progress, heldoutAfter } of outcome.records) expect(progress.heldoutBefore).toBe(heldoutAfter);
-    expect(events[0]).toEqual({ kind: 'started', backend: 'cpu', processIds: [process.pid, process.pid] });
+    expect(events[0]).toMatchObject({ kind: 'started', backend: 'cpu', processIds: [process.pid, process.pid] });
+  });
+
+  it('names the hardware in its trace', async () => {
+    const outcome = await perform(await demoOptions(jobs, 2), engineOf((stage) => fakeStage(stage, 2, [])));
+    expect(outcome.trace.devices.map(({ hardware }) => hardware)).toEqual(['Test GPU', 'Test GPU']);
+    expect(outcome.devices).toEqual([GPU, GPU]);
+  });
+
+  it('ends before training where the ranks of one device need more than it has free', async () => {
+    const log: string[] = [];
+    const options = { ...(await demoOptions(jobs, 2)), neededBytes: [500, 401] };
+    const failure = await failureOf(options, engineOf((stage) => fakeStage(stage, 2, log)));
+    expect(failure).toEqual({
+      kind: 'deviceTooSmall',
+      shortages: [{ device: 'Test GPU (GPU-1)', ranks: [0, 1], neededBytes: 901, freeBytes: 900 }],
+    });
+    expect(log).toEqual([]);
   });
 
   it('skips the evaluation of jobs without held-out rows', async () => {

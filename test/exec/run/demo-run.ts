@@ -27,7 +27,7 @@ export const evenStages = (count: number): readonly StagePlacement[] =>
   Array.from({ length: count }, (_, device) => ({ device, firstLayer: (device * 4) / count, endLayer: ((device + 1) * 4) / count }));
 
 /** Held-out rows that tests evaluate: a few show as much as the demo's 64, which would take longer than training. */
-const HELDOUT_ROWS = 12;
+const HELDOUT_ROWS = 6;
 
 const withFewHeldout = ({ training, heldout }: JobRows): JobRows => ({
   training,

@@ -1,3 +1,4 @@
+import type { DeviceInfo } from '../../../exec/backend/device.ts';
 import { createServer, type Server } from 'node:net';
 import * as E from 'fp-ts/lib/Either.js';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -47,6 +48,8 @@ const failureOf = async (promise: Promise<unknown>): Promise<ExecError> => {
   throw new Error(`expected a failure: ${JSON.stringify(result)}`);
 };
 
+const DEVICE: DeviceInfo = { kind: 'cpu', name: 'CPU', id: null, memoryBytes: null, freeBytes: null, maximumTensorBytes: null, details: {} };
+
 describe('a muster of ranks', () => {
   it('hears the ranks of one leg after the other, and nothing of a leg before', async () => {
     const { address, startCrew } = await muster({ size: 1 });
@@ -60,7 +63,7 @@ describe('a muster of ranks', () => {
     rank.send(hello());
     const second = startCrew(1);
     expect((await second.next()).message.kind).toBe('hello');
-    rank.send({ kind: 'ready', backend: 'cpu' });
+    rank.send({ kind: 'ready', backend: 'cpu', device: DEVICE, rejected: [] });
     expect((await second.next()).message.kind).toBe('ready');
     await second.dismiss();
   });
@@ -98,7 +101,7 @@ describe('a muster of ranks', () => {
     stranger.send(hello());
     expect(await twin.next()).toEqual({ kind: 'refused', reason: expect.stringContaining('there is a rank 1 in this run already') as unknown });
     expect(await stranger.next()).toEqual({ kind: 'refused', reason: 'rank 5 is none of this run, which has ranks 0 to 1' });
-    rank.send({ kind: 'ready', backend: 'cpu' });
+    rank.send({ kind: 'ready', backend: 'cpu', device: DEVICE, rejected: [] });
     expect((await crew.next()).message.kind).toBe('ready');
     await crew.dismiss();
   });

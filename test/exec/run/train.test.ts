@@ -58,19 +58,19 @@ const mostActivations = ({ trace: { memory: rows } }: TrainResult, device: numbe
 
 /** Four unlike adapters: ranks, targets, data, learning rates, dropout. */
 const JOBS: readonly Job[] = [
-  demoJob('sums', { seed: 1, duration: { kind: 'iterations', iterations: 8 } }),
+  demoJob('sums', { seed: 1, duration: { kind: 'iterations', iterations: 4 } }),
   demoJob('dates', {
     seed: 2,
     adapter: { type: 'lora', rank: 8, alpha: 16, dropout: 0.1, targetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj'] },
-    duration: { kind: 'iterations', iterations: 6 },
+    duration: { kind: 'iterations', iterations: 3 },
   }),
   demoJob('opposites', {
     seed: 3,
     adapter: { type: 'rslora', rank: 16, alpha: 16, dropout: 0, targetModules: ['gate_proj', 'up_proj', 'down_proj'] },
     batchSize: 6,
-    duration: { kind: 'iterations', iterations: 7 },
+    duration: { kind: 'iterations', iterations: 4 },
   }),
-  demoJob('extract', { seed: 4, batchSize: 3, duration: { kind: 'iterations', iterations: 5 } }),
+  demoJob('extract', { seed: 4, batchSize: 3, duration: { kind: 'iterations', iterations: 3 } }),
 ];
 
 describe('training through a pipeline', () => {

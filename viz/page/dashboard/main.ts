@@ -1,4 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../../core/error-message.ts';
 import { hasEnded, type ServedJob, type ServedLosses, type ServerStatus } from '../../../core/served-job.ts';
 import { readChromeTrace } from '../../../core/trace/read-chrome-trace.ts';
 import { traceWindow } from '../../../core/trace/trace-window.ts';
@@ -62,7 +63,7 @@ const openDashboard = (api: Api): void => {
       await act();
       say(done);
     } catch (error) {
-      say(error instanceof Error ? error.message : String(error));
+      say(messageOf(error));
     }
     refresh();
   };
@@ -116,7 +117,7 @@ const openDashboard = (api: Api): void => {
   };
 
   const lost = (error: unknown): void => {
-    say(error instanceof Error ? error.message : String(error));
+    say(messageOf(error));
     if (error instanceof ApiError && error.status === 401) signOut(error.message);
   };
 

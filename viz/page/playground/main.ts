@@ -1,3 +1,4 @@
+import { messageOf } from '../../../core/error-message.ts';
 import { REPORT_STYLE } from '../../report-style.ts';
 import { openTimeline } from '../open-timeline.ts';
 import { PAGE_MARKUP } from './page-markup.ts';
@@ -42,7 +43,7 @@ const explainAll = async (): Promise<void> => {
 const plan = createLatest(planAll, {
   done: (setup, outcomes) => result.showOutcomes(form, setup, outcomes),
   failed: (error) =>
-    result.say(`This is our own failure, please report it: ${error instanceof Error ? error.message : String(error)}`),
+    result.say(`This is our own failure, please report it: ${messageOf(error)}`),
   busy: (isBusy) => {
     main.setAttribute('aria-busy', String(isBusy));
     if (!isBusy) requestAnimationFrame(() => setTimeout(() => void explainAll()));

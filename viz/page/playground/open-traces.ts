@@ -1,3 +1,4 @@
+import { messageOf } from '../../../core/error-message.ts';
 import { problem, type Problems } from '../../../core/problem.ts';
 import type { Explanation, Run } from './messages.ts';
 import type { Planner } from './planner.ts';
@@ -26,7 +27,7 @@ const read = async (planner: Planner, name: string, text: string): Promise<ReadT
 const failed = (name: string, error: unknown): ReadTrace => ({
   kind: 'unreadable',
   name,
-  problems: [problem('', `cannot be read: ${error instanceof Error ? error.message : String(error)}`)],
+  problems: [problem('', `cannot be read: ${messageOf(error)}`)],
 });
 
 /** Reads a file that the reader picked. */
