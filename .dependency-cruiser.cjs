@@ -37,7 +37,8 @@ module.exports = {
     },
     library('tensorflow', 'node_modules/@tensorflow', ['exec']),
     library('d3', 'node_modules/(@types/)?d3', ['viz']),
-    library('fastify', 'node_modules/(@fastify|fastify)/', ['serve']),
+    // The bench of the server has a bare fastify as its peer.
+    library('fastify', 'node_modules/(@fastify|fastify)/', ['serve', 'experiments/bench']),
     library('sqlite', 'node_modules/libsql', ['serve']),
     library('csv-stringify', 'node_modules/csv-stringify', ['experiments', 'cli']),
     {
