@@ -160,7 +160,7 @@ export const createJobService = (options: JobServiceOptions): JobService => {
     if (!isAccepted) return withdraw(number);
     const error = whyNot(taken.left);
     options.onNote(`job ${id} cannot go on: ${error}`);
-    recorder.onEvent({ kind: 'finished', job: id, outcome: 'failed', iteration: book.find(id)!.iteration, adapterFolder: null, error });
+    recorder.onEvent({ kind: 'finished', job: id, outcome: 'failed', iteration: book.find(id)!.iteration, made: book.find(id)!.iteration, heldoutLoss: null, adapterFolder: null, error });
   };
 
   /** Rows of jobs that have ended since, or never began. */

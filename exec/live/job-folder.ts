@@ -29,12 +29,14 @@ const outcomeSchema = z.object({
   version: z.literal(1),
   outcome: z.enum(['completed', 'stopped', 'cancelled', 'failed', 'neverFits']),
   iteration: z.number().int().min(0),
+  made: z.number().int().min(0).optional(),
+  heldoutLoss: z.number().nullable().default(null),
   hasAdapter: z.boolean(),
   error: z.string().nullable(),
 });
 
-/** How a job ended. */
-export type SavedOutcome = Omit<z.output<typeof outcomeSchema>, 'version'>;
+/** How a job ended; see `LiveFinish`. */
+export type SavedOutcome = Omit<z.output<typeof outcomeSchema>, 'version' | 'made'> & { readonly made: number };
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -42,7 +44,9 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 export const readOutcome = async ({ outcome: file }: JobFolder): Promise<E.Either<Problems, SavedOutcome | null>> => {
   try {
     const read = outcomeSchema.safeParse(JSON.parse(await readFile(file, 'utf8')));
-    return read.success ? E.right(read.data) : E.left([problem('', 'is no outcome of this version')]);
+    if (!read.success) return E.left([problem('', 'is no outcome of this version')]);
+    const { version: _version, ...outcome } = read.data;
+    return E.right({ ...outcome, made: outcome.made ?? outcome.iteration });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return E.right(null);
     return E.left([problem('', `cannot be read: ${messageOf(error)}`)]);

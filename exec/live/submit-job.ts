@@ -29,9 +29,9 @@ export const submitJob = async (live: Live, job: LiveJob): Promise<Submitted> =>
   return isOpen(live) ? enter(live, opened.right) : E.left({ kind: 'closed' });
 };
 
-const tellEarlier = async (live: Live, { id }: LiveJob, { outcome, iteration, hasAdapter, error }: SavedOutcome): Promise<Submitted> => {
+const tellEarlier = async (live: Live, { id }: LiveJob, { hasAdapter, ...end }: SavedOutcome): Promise<Submitted> => {
   const { adapter } = jobFolder(live.options.folder, id);
-  tell(live, { kind: 'finished', job: id, outcome, iteration, adapterFolder: hasAdapter ? adapter : null, error });
+  tell(live, { kind: 'finished', job: id, ...end, adapterFolder: hasAdapter ? adapter : null });
   await live.telling;
   return E.right(undefined);
 };
