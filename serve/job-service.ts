@@ -77,11 +77,12 @@ export const createJobService = (options: JobServiceOptions): JobService => {
 
   const folderOf = (number: number): string => join(rowsFolder, String(number));
 
-  const asLiveJob = (id: string, { job, user, patience }: Submission, data: LiveJob['job']['data'], submittedMs: number): LiveJob => ({
+  const asLiveJob = (id: string, { job: { patience, halving, ...job }, user }: Submission, data: LiveJob['job']['data'], submittedMs: number): LiveJob => ({
     id,
     user,
     job: { ...job, data },
-    ...(patience === null ? {} : { patience }),
+    ...(patience === undefined ? {} : { patience }),
+    ...(halving === undefined ? {} : { sweep: halving }),
     submittedMs,
   });
 

@@ -14,6 +14,21 @@ export interface Halving {
   readonly rungs: readonly number[];
 }
 
+/** Rungs for trials that are evaluated every so many iterations: the first evaluation, and each `reduction` times as far as the one before. */
+export const defaultRungs = (every: number, reduction: number, iterations: number): readonly number[] => {
+  const rungs: number[] = [];
+  for (let rung = every; rung < iterations; rung *= reduction) rungs.push(rung);
+  return rungs;
+};
+
+/** Rungs at which trials would never be judged, or too late; `iterations`: of a trial, null where they are not known yet. */
+export const findWrongRungs = (rungs: readonly number[], every: number, iterations: number | null): { readonly index: number; readonly message: string }[] =>
+  rungs.flatMap((rung, index) => {
+    if (rung % every === 0 && rung < (iterations ?? Infinity) && rung > (rungs[index - 1] ?? 0)) return [];
+    const end = iterations === null ? '' : ` below the job's ${iterations} iterations`;
+    return [{ index, message: `is ${rung}; expected ascending multiples of evaluate.every (${every})${end}` }];
+  });
+
 /** What a sweep remembers; plain data. */
 export interface SweepState {
   submitted: number;

@@ -56,11 +56,11 @@ describe('a submission', () => {
     expect(answer.status).toBe(422);
     expect(linesOf(answer)).toEqual([
       'user: is ""; expected up to 64 printable characters',
-      'patience.evaluations: is 0; expected a whole number of at least 1',
       'data.rows: is []; expected at least one row',
       'name: is "a b"; expected up to 64 letters, digits, dots, dashes and underscores, a letter or digit first and last',
       'adapter.rank: is 0; expected a whole number of at least 1',
       'adapter.rnak: unknown key; did you mean rank?',
+      'patience.evaluations: is 0; expected a whole number of at least 1',
       'priority: is 5000; expected a whole number from -1000 to 1000',
       'data.rows: stands beside data.train, "x.jsonl"; expected one of the two',
     ]);
