@@ -2,6 +2,7 @@ import { benchBubbles } from './bubbles.ts';
 import { benchCluster } from './cluster.ts';
 import { benchEfficiency } from './efficiency.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
+import { benchHalving } from './halving.ts';
 import { benchIdleCauses } from './idle-causes.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchLink } from './link.ts';
@@ -35,6 +36,7 @@ const BENCHMARKS: Readonly<Record<string, () => void | Promise<void>>> = {
   scheduler: benchScheduler,
   cluster: benchCluster,
   serve: benchServe,
+  halving: benchHalving,
   'memory-fit': benchMemoryFit,
   transport: benchTransport,
   overlap: benchOverlap,

@@ -148,6 +148,9 @@ const EVENT = closed(
 /** Each `data` line of the stream is an event. */
 export const EVENT_STREAM = { description: 'Server-Sent Events; each data line is an event', content: { 'text/event-stream': { schema: EVENT } } } as const;
 
+/** A folder called like the job, which PEFT loads. */
+export const ARCHIVE = { description: 'a tar archive of a PEFT folder', content: { 'application/x-tar': { schema: { type: 'string', format: 'binary' } } } } as const;
+
 export const STATUS = closed(
   {
     version: text,

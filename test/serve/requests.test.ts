@@ -163,6 +163,7 @@ describe('a bad request', () => {
     ['a wrong query', 400, 'GET', '/v1/jobs?limit=0', undefined, undefined],
     ['a wrong place in a stream', 400, 'GET', '/v1/events?after=x', undefined, undefined],
     ['a wrong priority', 422, 'PATCH', '/v1/jobs/1', '{"priority": 0.5}', undefined],
+    ['the archive of an adapter that is not there yet', 409, 'GET', '/v1/jobs/1/adapter', undefined, undefined],
     ['an adapter that is not there yet', 409, 'GET', '/v1/jobs/1/adapter/adapter_config.json', undefined, undefined],
     ['another file of an adapter', 404, 'GET', '/v1/jobs/1/adapter/..%2F..%2Ftoken', undefined, undefined],
   ])('%s is answered with %i and a sentence', async (_name, status, method, path, body, headers) => {
