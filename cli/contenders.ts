@@ -5,6 +5,7 @@ import { readSchedule, RELEASED } from '../core/experiment/schedule-section.ts';
 import { SCHEDULE_NAMES, type Schedule, type ScheduleName } from '../core/experiment/schedule.ts';
 import { suggest } from '../core/nearest.ts';
 import { formatProblems, problem, show, type Problem, type Problems } from '../core/problem.ts';
+import { inside } from '../core/structure.ts';
 
 /** A schedule to compare and what it is called in tables. */
 export interface Contender {
@@ -56,7 +57,7 @@ const unknownType = (type: string): Problem => {
 export const unsuitable = ({ model, cluster, jobs }: Experiment, schedule: Schedule): readonly Problem[] => [
   ...checkSchedule(schedule, {
     deviceCount: cluster.devices.length,
-    jobs: jobs.map((job, index) => ({ index, job })),
+    jobs: jobs.map((job, index) => ({ place: inside('jobs', index), job })),
     jobCount: jobs.length,
   }),
   ...checkPlacement(schedule, cluster, model),

@@ -217,6 +217,18 @@ clientOptions(program.command('cancel'))
   .argument('<job...>', 'ids of jobs, or their numbers')
   .action(lazily(async () => (await import('./commands/cancel.ts')).cancelCommand));
 
+clientOptions(program.command('priority'))
+  .description('change the priority of a job; one of a higher priority takes the place of one of a lower at its next iteration end')
+  .argument('<job>', 'id of the job, or its number')
+  .argument('<n>', 'from -1000 to 1000, larger first', numberArgument(-1000, true))
+  .action(lazily(async () => (await import('./commands/priority.ts')).priorityCommand));
+
+clientOptions(program.command('fetch'))
+  .description('bring the adapter of a job from a server, as a folder that PEFT loads')
+  .argument('<job>', 'id of the job, or its number')
+  .option('--out <folder>', 'folder to write, which must not exist yet; default: called like the job')
+  .action(lazily(async () => (await import('./commands/fetch.ts')).fetchCommand));
+
 program
   .command('import')
   .description('make an experiment file of a configuration of the code released with the mLoRA paper')

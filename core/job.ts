@@ -1,5 +1,7 @@
 import type { Nanoseconds } from './units.ts';
 import type { ModuleName } from './model/model.ts';
+import type { Halving } from './scheduler/halving.ts';
+import type { Patience } from './scheduler/patience.ts';
 
 interface AdapterBasics {
   readonly rank: number;
@@ -131,6 +133,10 @@ export interface Job {
   readonly optimizer: Optimizer;
   /** Measures the held-out loss during training, after every `every` iterations; null: before and after it only. */
   readonly evaluate: { readonly every: number } | null;
+  /** Early exit, where jobs are run by the task scheduler; absent: none. Needs `evaluate`. */
+  readonly patience?: Patience;
+  /** Sweep the job is a trial of, with early exit; absent: none. Needs `evaluate`. */
+  readonly halving?: Halving;
   readonly seed: number;
   /** Larger runs first. */
   readonly priority: number;

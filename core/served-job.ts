@@ -5,6 +5,9 @@ import type { JobStatus, Outcome } from './scheduler/job.ts';
 
 export type ServedJobState = JobStatus | Outcome;
 
+/** Files of an adapter, as PEFT loads it. */
+export const ADAPTER_FILES = ['adapter_config.json', 'adapter_model.safetensors'] as const;
+
 export interface ServedJob {
   /** Its number and its name: what every path and command calls it; the number alone will do, too. */
   readonly id: string;

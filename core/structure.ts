@@ -73,7 +73,7 @@ export const chosen = <T>(choose: (value: unknown) => z.ZodType<T>): z.ZodType<T
   });
 
 /** Marks an issue whose message is a whole sentence already. */
-const COMPLETE = { complete: true } as const;
+export const COMPLETE = { complete: true } as const;
 
 interface Finding {
   readonly segments: PathSegments;

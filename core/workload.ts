@@ -19,16 +19,25 @@ export interface AdapterWorkload {
   readonly evaluation?: EvaluationTurns;
 }
 
-/** Held-out rows of an adapter, evaluated after every `every` iterations but the last. */
+/** Held-out rows of an adapter, evaluated after every `every` iterations but the last; Infinity: not while it trains. */
 export interface EvaluationTurns {
   readonly every: number;
+  /** Iterations of the whole job where they are evaluated behind the last one, too, in a turn of their own; absent: they are not. */
+  readonly last?: number;
   /** Their microbatches. */
   readonly parts: readonly PartSize[];
 }
 
 /** Held-out microbatches to be evaluated with the weights that an iteration starts with; those before the first are no part of training. */
 export const evaluationOf = ({ evaluation }: AdapterWorkload, iteration: number): readonly PartSize[] =>
-  evaluation === undefined || iteration === 0 || iteration % evaluation.every > 0 ? [] : evaluation.parts;
+  evaluation === undefined || iteration === 0 || (iteration % evaluation.every > 0 && iteration !== evaluation.last) ? [] : evaluation.parts;
+
+/** Whether a turn only evaluates: the one behind the last iteration. */
+export const isClosing = ({ iterations }: AdapterWorkload, iteration: number): boolean => iteration >= iterations;
+
+/** Turns of an adapter: one for every iteration, and one that only evaluates where that is wanted behind the last iteration. */
+export const turnCount = ({ iterations, evaluation }: AdapterWorkload): number =>
+  evaluation !== undefined && evaluation.last === iterations && evaluation.parts.length > 0 ? iterations + 1 : iterations;
 
 /** Iteration an adapter's plan starts with. */
 export const firstIterationOf = ({ firstIteration = 0 }: AdapterWorkload): number => firstIteration;

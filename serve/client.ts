@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import * as E from 'fp-ts/lib/Either.js';
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js';
 import { formatProblems } from '../core/problem.ts';
-import type { ServedEvent, ServedJob, ServedProblems } from '../core/served-job.ts';
+import { ADAPTER_FILES, type ServedEvent, type ServedJob, type ServedProblems } from '../core/served-job.ts';
 
 export interface ServerAddress {
   readonly url: string;
@@ -28,6 +28,9 @@ export interface Client {
   readonly list: (state: 'all' | 'unfinished' | 'finished') => TaskEither<ClientError, readonly ServedJob[]>;
   readonly inspect: (job: string) => TaskEither<ClientError, ServedJob>;
   readonly cancel: (job: string) => TaskEither<ClientError, ServedJob>;
+  readonly changePriority: (job: string, priority: number) => TaskEither<ClientError, ServedJob>;
+  /** The trained adapter: a tar archive of these files. */
+  readonly adapter: (job: string) => TaskEither<ClientError, { readonly archive: ReadableStream<Uint8Array>; readonly files: readonly string[] }>;
   /** Tells the events of a job until it ends; comes back by itself after a cut line or a restarted server. */
   readonly follow: (job: string, onEvent: (event: ServedEvent) => void) => TaskEither<ClientError, void>;
 }
@@ -113,6 +116,11 @@ export const createClient = ({ url, token }: ServerAddress): Client => {
     },
     inspect: (job) => ask('GET', pathOf(job)),
     cancel: (job) => ask('POST', `${pathOf(job)}/cancel`),
+    changePriority: (job, priority) => ask('PATCH', pathOf(job), { body: { priority } }),
+    adapter: (job) => async () => {
+      const answer = await sendAgain('GET', `${pathOf(job)}/adapter`);
+      return E.map((response: Response) => ({ archive: response.body!, files: ADAPTER_FILES }))(answer);
+    },
     follow: (job, onEvent) => async () => {
       const heard: Pick<ServedEvent, 'sequence' | 'kind'> = { sequence: 0, kind: 'submitted' };
       for (;;) {

@@ -78,11 +78,12 @@ export const createJobService = (options: JobServiceOptions): JobService => {
 
   const folderOf = (number: number): string => join(rowsFolder, String(number));
 
-  const asLiveJob = (id: string, { job, user, patience }: Submission, data: LiveJob['job']['data'], submittedMs: number): LiveJob => ({
+  const asLiveJob = (id: string, { job: { patience, halving, ...job }, user }: Submission, data: LiveJob['job']['data'], submittedMs: number): LiveJob => ({
     id,
     user,
     job: { ...job, data },
-    ...(patience === null ? {} : { patience }),
+    ...(patience === undefined ? {} : { patience }),
+    ...(halving === undefined ? {} : { sweep: halving }),
     submittedMs,
   });
 
@@ -161,7 +162,7 @@ export const createJobService = (options: JobServiceOptions): JobService => {
     if (!isAccepted) return withdraw(number);
     const error = whyNot(taken.left);
     options.onNote(`job ${id} cannot go on: ${error}`);
-    recorder.onEvent({ kind: 'finished', job: id, outcome: 'failed', iteration: book.find(id)!.iteration, adapterFolder: null, error });
+    recorder.onEvent({ kind: 'finished', job: id, outcome: 'failed', iteration: book.find(id)!.iteration, made: book.find(id)!.iteration, heldoutLoss: null, adapterFolder: null, error });
   };
 
   /** Rows of jobs that have ended since, or never began. */

@@ -32,11 +32,14 @@ const changeOf = (event: LiveEvent): Omit<Change, 'atMs'> | null => {
     case 'evaluated':
       return { job: event.job, kind: 'evaluated', iteration: event.iteration, loss: event.loss, columns: { heldout_loss: event.loss } };
     case 'finished':
-      return { job: event.job, kind: 'finished', iteration: event.iteration, detail: event.outcome, columns: { state: event.outcome, iteration: event.iteration, error: event.error } };
+      return { job: event.job, kind: 'finished', iteration: event.iteration, detail: event.outcome, columns: { state: event.outcome, iteration: event.iteration, error: event.error, ...heldoutOf(event) } };
     default:
       return null;
   }
 };
+
+/** The loss of the adapter itself, where a job had been evaluated again since. */
+const heldoutOf = ({ heldoutLoss }: Extract<LiveEvent, { readonly kind: 'finished' }>): Change['columns'] => (heldoutLoss === null ? {} : { heldout_loss: heldoutLoss });
 
 /** When the job first ran, and when it ended. */
 const momentOf = ({ kind }: LiveEvent, atMs: number): Change['columns'] =>

@@ -1,26 +1,27 @@
 import { pipe } from 'fp-ts/lib/function.js';
 import * as E from 'fp-ts/lib/Either.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
-import { KIND } from '../../core/plan/op.ts';
+import type { Experiment } from '../../core/experiment/experiment.ts';
+import type { JobGrid } from '../../core/experiment/job-grid.ts';
+import type { Job } from '../../core/job.ts';
 import { problem } from '../../core/problem.ts';
 import { makePolicy, type PolicyName } from '../../core/scheduler/policy.ts';
-import { formatChromeTrace } from '../../core/trace/chrome-trace.ts';
-import { summarize } from '../../core/trace/summary.ts';
-import { traceWindow } from '../../core/trace/trace-window.ts';
-import type { Trace } from '../../core/trace/trace.ts';
 import { NS_PER_S } from '../../core/units.ts';
 import type { BackendName } from '../../exec/backend/backend.ts';
 import { formatFile } from '../../exec/exec-error.ts';
+import { createLiveLosses, type LiveLosses } from '../../exec/live/live-losses.ts';
 import type { LiveEvent, LiveJob, LiveRefusal, LiveRunOptions } from '../../exec/live/live-run.ts';
 import { runArrivals, type ArrivedRun } from '../../exec/live/run-arrivals.ts';
 import { checkTrainable } from '../../exec/run/trainable-schedule.ts';
+import { bestTrial, formatTrials, trialRows, trialsCsv, type TrialRow } from '../../experiments/trials/trials.ts';
 import { livePipeline } from '../../sim/live-pipeline.ts';
-import { timelineSvg } from '../../viz/timeline-svg.ts';
 import { badInput, execution, type Failure } from '../failure.ts';
+import { liveFiles } from '../live-files.ts';
+import { keepSettings } from '../live-settings.ts';
 import { withPngs } from '../picture.ts';
 import { openProfiled, type ProfileFlags, type ProfiledExperiment } from '../profile-option.ts';
-import { subtitleOf } from '../summary.ts';
-import { prepareFolder, writeResults } from '../write-results.ts';
+import { provenance } from '../provenance.ts';
+import { prepareFolder, writeResults, type ResultFiles } from '../write-results.ts';
 
 export interface LiveFlags extends ProfileFlags {
   readonly backend: BackendName | 'auto';
@@ -30,8 +31,15 @@ export interface LiveFlags extends ProfileFlags {
 }
 
 interface LiveSetting {
+  readonly experiment: Experiment;
   readonly options: LiveRunOptions;
   readonly jobs: readonly LiveJob[];
+  readonly losses: LiveLosses;
+}
+
+/** What a run came to. */
+interface LiveResult extends LiveSetting {
+  readonly ran: ArrivedRun;
 }
 
 /** `mlora live`: the jobs of an experiment come at their times, with their priorities, while ranks and base model stay up. */
@@ -40,14 +48,19 @@ export const liveCommand = (path: string, flags: LiveFlags): TE.TaskEither<Failu
     openProfiled(path, flags),
     TE.chainEitherKW((open) => settingOf(path, open, flags)),
     TE.chainFirst(() => prepareFolder(flags.out)),
-    TE.chain(({ options, jobs }) => pipe(runArrivals(options, jobs), TE.mapLeft(execution))),
-    TE.chain((ran) => report(ran, flags)),
+    TE.chainFirst(({ experiment }) => keepSettings(experiment, flags.out)),
+    TE.bind('ran', ({ options, jobs }) => pipe(runArrivals(options, jobs), TE.mapLeft(execution))),
+    TE.chain((result) => report(result, flags)),
   );
 
+/** Of a run of hours; older ones are not in the pictures. */
+const TRACE_OPS = 200_000;
 const QUANTUM_NS = 60 * NS_PER_S;
 
 const settingOf = (path: string, { experiment, options: { profileOf } }: ProfiledExperiment, flags: LiveFlags): E.Either<Failure, LiveSetting> => {
   const { modelSource, schedule, jobs } = experiment;
+  const losses = createLiveLosses();
+  const say = createTeller();
   if (modelSource.kind === 'preset' || jobs.some(({ data }) => data.kind !== 'files')) {
     return E.left(badInput(path, [problem('', 'a live run needs a model folder and rows in files for every job')]));
   }
@@ -63,10 +76,22 @@ const settingOf = (path: string, { experiment, options: { profileOf } }: Profile
     checkpoint: experiment.checkpoint,
     folder: flags.out,
     ranks: 'processes',
-    onEvent: createTeller(),
+    traceOps: TRACE_OPS,
+    onEvent: (event) => {
+      losses.onEvent(event);
+      say(event);
+    },
   };
-  return E.right({ options, jobs: jobs.map((job) => ({ id: job.name, user: 'all', job })) });
+  return E.right({ experiment, options, jobs: jobs.map(asLiveJob), losses });
 };
+
+const asLiveJob = ({ patience, halving, ...job }: Job): LiveJob => ({
+  id: job.name,
+  user: 'all',
+  job,
+  ...(patience === undefined ? {} : { patience }),
+  ...(halving === undefined ? {} : { sweep: halving }),
+});
 
 /** Prints what happens to jobs, with seconds since the ranks were up. */
 const createTeller = (): ((event: LiveEvent) => void) => {
@@ -108,42 +133,27 @@ const formatRefusal = (refusal: LiveRefusal): string => {
   }
 };
 
-const report = ({ trace, refused }: ArrivedRun, { out }: LiveFlags): TE.TaskEither<Failure, void> => {
-  const title = 'live run';
-  const files = {
-    'trace.json': formatChromeTrace(trace),
-    'timeline.svg': timelineSvg(trace, { title, subtitle: subtitleOf(summarize(trace)) }),
-    ...preemptionFiles(trace),
+const report = ({ experiment, options, losses, ran }: LiveResult, { out }: LiveFlags): TE.TaskEither<Failure, void> => {
+  const { trace, ends, refused } = ran;
+  const grids = experiment.grids.map((grid) => ({ grid, rows: trialRows(grid, ends) }));
+  const files: ResultFiles = {
+    ...Object.fromEntries(grids.map(({ grid, rows }) => [`trials-${grid.job}.csv`, trialsCsv(grid, rows)])),
+    'run.json': JSON.stringify(provenance(), null, 2),
+    // A run that found every job finished has nothing to show, and must not write over what the earlier one has shown.
+    ...(trace.spans.length === 0 ? {} : liveFiles({ experiment, trace, losses: losses.all(), slots: options.scheduler.slots, out })),
   };
   return pipe(
     writeResults(out, withPngs(files)),
     TE.chainEitherK(() => {
-      process.stdout.write(`adapters are in ${out}/jobs, the timeline is ${out}/timeline.svg\n`);
+      process.stdout.write([...grids.map(({ grid, rows }) => sayTrials(grid, rows)), `adapters are in ${out}/jobs; open ${out}/report.html in a browser\n`].join('\n'));
       const lines = refused.map(({ job, refusal }) => `${job}: ${formatRefusal(refusal)}`);
       return lines.length === 0 ? E.right(undefined) : E.left<Failure>({ kind: 'failed', message: lines.join('\n') });
     }),
   );
 };
 
-/** Time shown before a job gives its place away, and after it has it back. */
-const MARGIN_NS = 0.5 * NS_PER_S;
-
-/** The first preemption by itself: from a while before a job is taken off until a while after it is back. */
-const preemptionFiles = (trace: Trace): Readonly<Record<string, string>> => {
-  const stay = firstPreemption(trace);
-  if (stay === null) return {};
-  const window = traceWindow(trace, stay.awayNs - MARGIN_NS, stay.backNs + MARGIN_NS);
-  return { 'preemption.svg': timelineSvg(window, { title: `${trace.plan.adapters[stay.adapter]!} is preempted`, subtitle: 'measured', memory: false }) };
-};
-
-/** When an adapter left the first stage that came back later, and when it came back. */
-const firstPreemption = ({ spans }: Trace): { readonly adapter: number; readonly awayNs: number; readonly backNs: number } | null => {
-  const away = new Map<number, number>();
-  for (let row = 0; row < spans.length; row++) {
-    if (spans.stage[row] !== 0) continue;
-    const adapter = spans.operand[row]!;
-    if (spans.kind[row] === KIND.release) away.set(adapter, spans.endNs[row]!);
-    if (spans.kind[row] === KIND.load && away.has(adapter)) return { adapter, awayNs: away.get(adapter)!, backNs: spans.startNs[row]! };
-  }
-  return null;
+const sayTrials = (grid: JobGrid, rows: readonly TrialRow[]): string => {
+  const best = bestTrial(rows);
+  const verdict = best === null ? `no trial of ${grid.job} has an adapter` : `the best trial is ${best.name} with a held-out loss of ${best.end.heldoutLoss.toFixed(4)}; its adapter is ${best.end.adapterFolder}`;
+  return `\n${formatTrials(grid, rows)}\n\n${verdict}`;
 };

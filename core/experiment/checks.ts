@@ -4,16 +4,17 @@ import { GPU_PRESETS } from '../cluster/gpus.ts';
 import type { Job } from '../job.ts';
 import { linearShape, type Model } from '../model/model.ts';
 import { problem, show, type Problem } from '../problem.ts';
+import type { PathSegments } from '../structure.ts';
 import type { Experiment } from './experiment.ts';
 import { cutOf, pipelineStages, type InstancesSchedule, type Schedule } from './schedule.ts';
 
 /** A job that could be read, and its place in the file. */
 export interface PlacedJob {
-  readonly index: number;
+  readonly place: (segments: PathSegments) => string;
   readonly job: Job;
 }
 
-const checkRank = ({ index, job }: PlacedJob, model: Model): Problem[] => {
+const checkRank = ({ place, job }: PlacedJob, model: Model): Problem[] => {
   const { type, rank, targetModules } = job.adapter;
   // VeRA's rank costs no parameters, and PEFT's default is wider than many modules.
   if (type === 'vera') return [];
@@ -21,44 +22,63 @@ const checkRank = ({ index, job }: PlacedJob, model: Model): Problem[] => {
     const { inputSize, outputSize } = linearShape(model, module);
     if (rank <= Math.min(inputSize, outputSize)) return [];
     const matrix = `the smaller side of ${module} (${outputSize} × ${inputSize})`;
-    return [problem(`jobs[${index}].adapter.rank`, `is ${rank}; expected at most ${matrix}`)];
+    return [problem(place(['adapter', 'rank']), `is ${rank}; expected at most ${matrix}`)];
   });
 };
 
 /** Longest row that may occur, and the key that sets it. */
-const longestRow = ({ data }: Job): readonly [key: string, length: number] => {
-  if (data.kind === 'files') return ['maximumLength', data.maximumLength];
+const longestRow = ({ data }: Job): readonly [key: readonly string[], length: number] => {
+  if (data.kind === 'files') return [['maximumLength'], data.maximumLength];
   return data.lengths.type === 'fixed'
-    ? ['lengths.length', data.lengths.length]
-    : ['lengths.maximum', data.lengths.maximum];
+    ? [['lengths', 'length'], data.lengths.length]
+    : [['lengths', 'maximum'], data.lengths.maximum];
 };
 
-const checkLength = ({ index, job }: PlacedJob, model: Model): Problem[] => {
+const checkLength = ({ place, job }: PlacedJob, model: Model): Problem[] => {
   const [key, length] = longestRow(job);
   if (length <= model.maxPositions) return [];
   return [
-    problem(`jobs[${index}].data.${key}`, `is ${length}; expected at most the model's ${model.maxPositions} positions`),
+    problem(place(['data', ...key]), `is ${length}; expected at most the model's ${model.maxPositions} positions`),
   ];
 };
 
-const checkEvaluation = ({ index, job: { evaluate, data } }: PlacedJob): Problem[] => {
+const checkEvaluation = ({ place, job: { evaluate, data } }: PlacedJob): Problem[] => {
   if (evaluate === null || (data.kind === 'files' && (data.heldout !== null || data.split > 0))) return [];
-  return [problem(`jobs[${index}].evaluate`, 'has no held-out rows to evaluate; expected data.heldout or data.split')];
+  return [problem(place(['evaluate']), 'has no held-out rows to evaluate; expected data.heldout or data.split')];
 };
+
+const checkEarlyExit = ({ place, job }: PlacedJob): Problem[] =>
+  (['patience', 'halving'] as const).flatMap((key) =>
+    job[key] === undefined || job.evaluate !== null ? [] : [problem(place([key]), 'needs evaluate, which says how often the held-out loss is measured')],
+  );
 
 /** Whether the model can carry the job's adapter and rows, and whether there are rows to evaluate. */
 export const checkJob = (placed: PlacedJob, model: Model): Problem[] => [
   ...checkEvaluation(placed),
+  ...checkEarlyExit(placed),
   ...checkRank(placed, model),
   ...checkLength(placed, model),
 ];
 
 /** Names become folders, and some file systems do not tell capitals apart. */
 export const checkNames = (jobs: readonly PlacedJob[]): Problem[] =>
-  jobs.flatMap(({ index, job }, position) => {
+  jobs.flatMap(({ place, job }, position) => {
     const earlier = jobs.slice(0, position).find((other) => other.job.name.toLowerCase() === job.name.toLowerCase());
     if (earlier === undefined) return [];
-    return [problem(`jobs[${index}].name`, `is ${show(job.name)}, the name of jobs[${earlier.index}]`)];
+    return [problem(place(['name']), `is ${show(job.name)}, the name of ${earlier.place([])}`)];
+  });
+
+/** Whether what the trials of a sweep say of it agrees; all of them have to be in the file. */
+export const checkSweeps = (jobs: readonly PlacedJob[]): Problem[] =>
+  jobs.flatMap(({ place, job: { halving } }) => {
+    if (halving === undefined) return [];
+    const trials = jobs.filter(({ job }) => job.halving?.name === halving.name);
+    const first = trials[0]!.job.halving!;
+    const isAlike = halving.trials === first.trials && halving.reduction === first.reduction && halving.rungs.join() === first.rungs.join();
+    return [
+      ...(halving.trials === trials.length ? [] : [problem(place(['halving', 'trials']), `is ${halving.trials}, and the file has ${trials.length} jobs in the sweep ${halving.name}`)]),
+      ...(isAlike ? [] : [problem(place(['halving']), `is unlike that of ${trials[0]!.place([])}, which is in the sweep ${halving.name}, too`)]),
+    ];
   });
 
 /** What a schedule has to suit besides the model. */
@@ -71,18 +91,18 @@ export interface ScheduleSurroundings {
 
 /** Whether every mini-batch can be split, every BatchLoRA group have a job, and every instance its devices. */
 export const checkSchedule = (schedule: Schedule, { deviceCount, jobs, jobCount }: ScheduleSurroundings): Problem[] => [
-  ...jobs.flatMap(({ index, job }) => checkCut(schedule, deviceCount, index, job)),
+  ...jobs.flatMap((placed) => checkCut(schedule, deviceCount, placed)),
   ...('groups' in schedule ? checkAtMost('groups', schedule.groups, jobCount, 'the number of jobs') : []),
   ...(schedule.type === 'instances' ? checkInstances(schedule, deviceCount, jobCount) : []),
 ];
 
-const checkCut = (schedule: Schedule, deviceCount: number, index: number, { batchSize }: Job): Problem[] => {
+const checkCut = (schedule: Schedule, deviceCount: number, { place, job: { batchSize } }: PlacedJob): Problem[] => {
   const cut = cutOf(schedule, deviceCount, batchSize);
   if (cut.batchSize >= cut.microbatches) return [];
   const ranks = cut.microbatches / schedule.microbatches;
   const least = cut.batchSize > batchSize ? schedule.microbatches : cut.microbatches;
   const reason = ranks > 1 && least > schedule.microbatches ? `schedule.microbatches on each of ${ranks} devices` : 'schedule.microbatches';
-  return [problem(`jobs[${index}].batchSize`, `is ${batchSize}; expected at least ${reason}, ${least}`)];
+  return [problem(place(['batchSize']), `is ${batchSize}; expected at least ${reason}, ${least}`)];
 };
 
 const checkAtMost = (option: string, value: 'auto' | number, most: number, name: string): Problem[] =>

@@ -3,6 +3,7 @@ import type { ClusterDescription } from '../cluster/description.ts';
 import type { Job } from '../job.ts';
 import type { Model } from '../model/model.ts';
 import type { BaseWeights } from '../work/frozen-linear.ts';
+import type { JobGrid } from './job-grid.ts';
 import type { Schedule } from './schedule.ts';
 
 export const ATTENTION_KERNELS = ['scores', 'flash'] as const;
@@ -38,4 +39,6 @@ export interface Experiment {
   readonly schedule: Schedule;
   readonly checkpoint: CheckpointSettings;
   readonly jobs: readonly Job[];
+  /** Which of the jobs are trials of a grid, and of which values. */
+  readonly grids: readonly JobGrid[];
 }

@@ -6,8 +6,9 @@ import { type Adapter, type Job, type JobDuration, LARGEST_PROJECTION_SEED, type
 import { fraction, positiveNumber, wholeNumber } from '../leaves.ts';
 import { MODULE_NAMES, type ModuleName } from '../model/model.ts';
 import { problem, show, type Problem, type Problems } from '../problem.ts';
-import { chosen, closed, inside, isRecord, leaf, oneOf, readStructure, type PathSegments } from '../structure.ts';
+import { chosen, closed, COMPLETE, inside, isRecord, leaf, oneOf, readStructure, type PathSegments } from '../structure.ts';
 import type { Nanoseconds } from '../units.ts';
+import { halvingSection, patienceSection, resolveHalving } from './early-exit-section.ts';
 import { jobData } from './job-data-section.ts';
 import { fillFromDefaults, isInherited } from './job-defaults.ts';
 import { optimizerSection } from './optimizer-section.ts';
@@ -70,6 +71,8 @@ const jobSchema = (maxPositions: number) =>
     adapter,
     optimizer: optimizerSection,
     evaluate: closed({ every: wholeNumber(1) }).nullable().default(null),
+    patience: patienceSection.nullable().optional(),
+    halving: halvingSection.nullable().optional(),
     data: jobData(maxPositions),
     batchSize: wholeNumber(1, LARGEST_BATCH).default(8),
     iterations: wholeNumber(1, LARGEST_ITERATIONS).optional(),
@@ -77,11 +80,20 @@ const jobSchema = (maxPositions: number) =>
     seed: wholeNumber(0, LARGEST_SEED).default(0),
     priority: wholeNumber(-1000, 1000).default(0),
     arrival: quantityFromZero(TIME).default(0),
-  }).transform(({ iterations, epochs, arrival, ...job }): Job => ({
-    ...job,
-    duration: durationOf(iterations, epochs),
-    arrivalNs: arrival as Nanoseconds,
-  }));
+  }).transform(({ iterations, epochs, arrival, patience, halving, ...job }, context): Job => {
+    const duration = durationOf(iterations, epochs);
+    const sweep = isGiven(halving) ? resolveHalving(halving, { evaluate: job.evaluate, duration }) : null;
+    for (const [path, message] of sweep?.wrong ?? []) context.addIssue({ code: 'custom', path: [...path], message, input: undefined, params: COMPLETE });
+    return {
+      ...job,
+      ...(isGiven(patience) ? { patience } : {}),
+      ...(sweep === null ? {} : { halving: sweep.halving }),
+      duration,
+      arrivalNs: arrival as Nanoseconds,
+    };
+  });
+
+const isGiven = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined;
 
 const findBothDurations = (job: unknown, locate: (segments: PathSegments) => string): Problem[] => {
   if (!isRecord(job) || job.iterations === undefined || job.epochs === undefined) return [];
@@ -90,7 +102,8 @@ const findBothDurations = (job: unknown, locate: (segments: PathSegments) => str
 };
 
 export interface JobSection {
-  readonly index: number;
+  /** Where the job, or the grid that it comes from, stands in the file. */
+  readonly place: (segments: PathSegments) => string;
   /** The `defaults` of the file. */
   readonly defaults: unknown;
   /** Positions of the model, or a large number when it is not known. */
@@ -101,8 +114,7 @@ export interface JobSection {
  * One job of an experiment file, filled up from its `defaults`. A problem with a value that came from the defaults is
  * reported there.
  */
-export const readJob = (value: unknown, { index, defaults, maxPositions }: JobSection): E.Either<Problems, Job> => {
-  const inJob = inside('jobs', index);
+export const readJob = (value: unknown, { place: inJob, defaults, maxPositions }: JobSection): E.Either<Problems, Job> => {
   const inDefaults = inside('defaults');
   const locate = (segments: PathSegments): string =>
     isInherited(defaults, value, segments) ? inDefaults(segments) : inJob(segments);

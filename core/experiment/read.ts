@@ -6,10 +6,11 @@ import type { Precision } from '../cluster/cluster.ts';
 import { nonEmptyText, wholeNumber } from '../leaves.ts';
 import { formatProblems, problem, show, type Problem, type Problems } from '../problem.ts';
 import { closed, isRecord, leaf, oneOf, readStructure } from '../structure.ts';
-import { checkJob, checkKernels, checkNames, checkPlacement, checkSchedule, type PlacedJob } from './checks.ts';
+import { checkJob, checkKernels, checkNames, checkPlacement, checkSchedule, checkSweeps, type PlacedJob } from './checks.ts';
 import { readCluster, type ClusterSection } from './cluster-section.ts';
 import { BASE_WEIGHTS } from '../work/frozen-linear.ts';
 import { ATTENTION_KERNELS, ELEMENTWISE_KERNELS, type Experiment } from './experiment.ts';
+import { expandGrids, placeIn, type JobGrid, type WrittenJob } from './job-grid.ts';
 import { readJob, type JobSection } from './job-section.ts';
 import { readModel, type ExperimentContext, type ModelSection } from './model-section.ts';
 import type { Schedule } from './schedule.ts';
@@ -49,7 +50,8 @@ interface Sections {
   readonly cluster: ClusterSection | null;
   readonly schedule: Schedule | null;
   readonly jobs: readonly PlacedJob[];
-  /** Jobs in the file, readable or not. */
+  readonly grids: readonly JobGrid[];
+  /** Jobs in the file, readable or not; of a grid, its trials. */
   readonly jobCount: number;
 }
 
@@ -61,10 +63,11 @@ interface Reading {
   readonly keep: Keep;
 }
 
-const readJobs = (written: readonly unknown[], section: Omit<JobSection, 'index'>, keep: Keep): PlacedJob[] =>
-  written.flatMap((value, index): PlacedJob[] => {
-    const job = keep(readJob(value, { ...section, index }));
-    return job === null ? [] : [{ index, job }];
+const readJobs = (written: readonly WrittenJob[], section: Omit<JobSection, 'place'>, keep: Keep): PlacedJob[] =>
+  written.flatMap((each): PlacedJob[] => {
+    const place = placeIn(each);
+    const job = keep(readJob(each.value, { ...section, place }));
+    return job === null ? [] : [{ place, job }];
   });
 
 /** A piece per device fills the pipeline; no mini-batch can be cut into more pieces than it has rows. */
@@ -78,20 +81,24 @@ const readSections = (value: Written, { schema, context, keep }: Reading): Secti
   const isSetup = schema === setupSchema;
   const written: readonly unknown[] = !isSetup && Array.isArray(value.jobs) ? value.jobs : [];
   const maxPositions = model?.model.maxPositions ?? Infinity;
-  const jobs = readJobs(written, { defaults: value.defaults, maxPositions }, keep);
+  const expanded = expandGrids(written, value.defaults);
+  const [problem, ...problems] = expanded.problems;
+  if (problem !== undefined) keep(left([problem, ...problems]));
+  const jobs = readJobs(expanded.jobs, { defaults: value.defaults, maxPositions }, keep);
   const schedule = keep(readSchedule(value.schedule, usualMicrobatches(cluster, jobs)));
-  return { file, model, cluster, schedule, jobs, jobCount: isSetup ? Infinity : written.length };
+  return { file, model, cluster, schedule, jobs, grids: expanded.grids, jobCount: isSetup ? Infinity : expanded.jobs.length };
 };
 
 const checkSections = ({ file, model, cluster, schedule, jobs, jobCount }: Sections): Problem[] => [
   ...checkNames(jobs),
+  ...(jobs.length === jobCount ? checkSweeps(jobs) : []),
   ...(file === null || cluster === null ? [] : checkKernels(file, cluster.cluster)),
   ...(schedule === null || cluster === null ? [] : checkSchedule(schedule, { deviceCount: cluster.cluster.devices.length, jobs, jobCount })),
   ...(model === null ? [] : jobs.flatMap((job) => checkJob(job, model.model))),
   ...(model === null || cluster === null || schedule === null ? [] : checkPlacement(schedule, cluster.cluster, model.model)),
 ];
 
-const joinSections = ({ file, model, cluster, schedule, jobs }: Sections): Experiment => ({
+const joinSections = ({ file, model, cluster, schedule, jobs, grids }: Sections): Experiment => ({
   name: file!.name,
   model: model!.model,
   modelSource: model!.source,
@@ -104,6 +111,7 @@ const joinSections = ({ file, model, cluster, schedule, jobs }: Sections): Exper
   schedule: schedule!,
   checkpoint: file!.checkpoint,
   jobs: jobs.map(({ job }) => job),
+  grids,
 });
 
 /** A value that several jobs inherit is reported once. */

@@ -4,7 +4,7 @@
  *
  * The workload that problem and writer share grows with the plan: one entry for every stay of an adapter on the pipeline.
  */
-import { firstIterationOf, type AdapterWorkload } from '../workload.ts';
+import { firstIterationOf, turnCount, type AdapterWorkload } from '../workload.ts';
 import { addGroup, hasBegun, presentRound, renewRound, type GroupState, type LorappProblem, type LorappState } from './lorapp-state.ts';
 import type { OpWriter } from './plan-writer.ts';
 
@@ -37,7 +37,10 @@ export const joinLorapp = ({ problem }: ChangingPlan, state: LorappState, adapte
 export const leaveLorapp = ({ problem, writer }: ChangingPlan, state: LorappState, adapter: number): number => {
   const present = state.groups.find((group) => isInRound(group, adapter));
   const iterations = state.nextIterations[adapter]! + (present === undefined ? 0 : 1);
-  problem.workload.adapters[adapter] = { ...problem.workload.adapters[adapter]!, iterations };
+  const whole = problem.workload.adapters[adapter]!;
+  // One that makes all its iterations anyway ends as it would have ended, with the evaluation behind the last one.
+  if (iterations >= whole.iterations && turnCount(whole) > whole.iterations) return whole.iterations;
+  problem.workload.adapters[adapter] = { ...whole, iterations };
   for (const group of state.groups) {
     if (!group.members.includes(adapter)) continue;
     group.members = group.members.filter((member) => member !== adapter);

@@ -18,6 +18,7 @@ import {
   type Round,
   type WaitingStep,
 } from './lorapp-state.ts';
+import { isClosing } from '../workload.ts';
 import type { OpWriter } from './plan-writer.ts';
 
 /** A state that is being extended, and where its ops go. */
@@ -80,7 +81,9 @@ export const stepRound = ({ problem, state, writer }: Run, stage: number, name: 
   const here = deviceAt(problem, state, stage);
   writer.step(stage, round.turns);
   here.freeNs = startNs;
-  for (const { adapter } of round.turns) here.freeNs += opNs(problem.cost.step(stage, adapter));
+  for (const { adapter, iteration } of round.turns) {
+    if (!isClosing(problem.workload.adapters[adapter]!, iteration)) here.freeNs += opNs(problem.cost.step(stage, adapter));
+  }
   round.pendingSteps[stage] = false;
   if (stage === 0) endRound(problem, state, group, { turns: round.turns, endNs: here.freeNs });
   group.rounds = group.rounds.filter(({ pendingSteps, turns }) => turns.length === 0 || pendingSteps.includes(true));

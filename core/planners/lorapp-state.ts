@@ -1,5 +1,5 @@
 import type { CostModel } from '../cost-model.ts';
-import { evaluationOf, firstIterationOf, type Workload } from '../workload.ts';
+import { evaluationOf, firstIterationOf, isClosing, turnCount, type Workload } from '../workload.ts';
 import type { Group } from './groups.ts';
 import type { Turn } from './plan-writer.ts';
 
@@ -34,7 +34,7 @@ export interface InFlight {
   readyNs: number;
 }
 
-/** One iteration of each adapter of a group that still has any, and what is left of it to do. */
+/** One iteration of each adapter of a group that still has any, or the evaluation behind its last one, and what is left of it to do. */
 export interface Round {
   readonly number: number;
   readonly turns: readonly Turn[];
@@ -130,17 +130,18 @@ export const roundOf = ({ groups }: LorappState, { group, round }: { readonly gr
 /** A round has begun once its microbatches have numbers. */
 export const hasBegun = ({ numbers }: GroupState): boolean => numbers.length > 0;
 
-/** The next round's turns: the next iteration of every adapter of the group that is not through, nor still in another group's round. */
+/** The next round's turns: the next one of every adapter of the group that is not through, nor still in another group's round. */
 export const nextTurns = ({ workload }: LorappProblem, { groups, nextIterations }: LorappState, group: GroupState): Turn[] =>
   group.members
     .map((adapter) => ({ adapter, iteration: nextIterations[adapter]! }))
-    .filter(({ adapter, iteration }) => iteration < workload.adapters[adapter]!.iterations && !groups.some((other) => other !== group && isIn(other, adapter)));
+    .filter(({ adapter, iteration }) => iteration < turnCount(workload.adapters[adapter]!) && !groups.some((other) => other !== group && isIn(other, adapter)));
 
 /** Whether an adapter is in the present round of a group, and that has begun. */
 const isIn = (group: GroupState, adapter: number): boolean => hasBegun(group) && presentRound(group).turns.some((turn) => turn.adapter === adapter);
 
 const createRound = ({ workload: { adapters }, deviceOfStage }: LorappProblem, number: number, turns: readonly Turn[]): Round => {
-  const microbatches = Math.max(0, ...turns.map(({ adapter }) => adapters[adapter]!.microbatches));
+  const training = turns.filter(({ adapter, iteration }) => !isClosing(adapters[adapter]!, iteration));
+  const microbatches = Math.max(0, ...training.map(({ adapter }) => adapters[adapter]!.microbatches));
   const evaluations = turns.reduce((sum, { adapter, iteration }) => sum + evaluationOf(adapters[adapter]!, iteration).length, 0);
   const everyStage = <T>(value: T): T[] => deviceOfStage.map(() => value);
   return {
@@ -148,7 +149,7 @@ const createRound = ({ workload: { adapters }, deviceOfStage }: LorappProblem, n
     turns,
     microbatches,
     evaluations,
-    clips: turns.some(({ adapter }) => adapters[adapter]!.clips === true),
+    clips: training.some(({ adapter }) => adapters[adapter]!.clips === true),
     pendingBackwards: everyStage(microbatches),
     pendingEvaluations: everyStage(evaluations),
     pendingSteps: everyStage(true),

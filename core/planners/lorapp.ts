@@ -163,10 +163,10 @@ const numberRound = ({ problem, writer, costOf }: Run, group: number, state: Gro
   const costsOf = (numbers: readonly number[]): ShapeCost[] => numbers.map((microbatch) => costOf(writer.microbatches.shapeOf(microbatch)));
   const costs = costsOf(training);
   const evaluations = costsOf(heldout);
-  const last = costs[costs.length - 1]!;
+  const last = costs.at(-1);
   const trainingNs = costs.reduce((sum, each) => sum + slotNs(problem, each), 0);
   state.workNs = evaluations.reduce((sum, evaluation) => sum + forwardSlotNs(problem, evaluation), trainingNs);
-  state.latencyNs = Math.max(state.workNs, trainingNs - slotNs(problem, last) + last.pathNs);
+  state.latencyNs = last === undefined ? state.workNs : Math.max(state.workNs, trainingNs - slotNs(problem, last) + last.pathNs);
 };
 
 /** Forward plus backward at the slowest device: a microbatch can follow another no faster. */

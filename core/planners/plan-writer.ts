@@ -1,4 +1,4 @@
-import { evaluationOf, firstIterationOf, type Workload } from '../workload.ts';
+import { evaluationOf, firstIterationOf, isClosing, turnCount, type Workload } from '../workload.ts';
 import { createMicrobatchBuilder, createProgramBuilder, type MicrobatchBuilder, type ProgramBuilder } from '../plan/builders.ts';
 import { KIND, type ComputeOpKind, type GradientCollectiveKind, type MicrobatchCollectiveKind } from '../plan/op.ts';
 import type { Plan, StagePlacement } from '../plan/plan.ts';
@@ -31,7 +31,7 @@ export interface OpWriter {
   readonly reduce: (kind: GradientCollectiveKind, stage: number, turns: readonly Turn[]) => void;
   /** The sums of gradient norms that come between a device's last backward of a round and its steps, where any adapter clips. */
   readonly norms: (stage: number, turns: readonly Turn[]) => void;
-  /** The steps that end a round on a stage; the last step of an adapter is followed by `save` and `release`. */
+  /** The steps that end a round on a stage; the last turn of an adapter is followed by `save` and `release`. */
   readonly step: (stage: number, turns: readonly Turn[]) => void;
   /** `save` and `release` of an adapter that ends after iterations whose step is there already. */
   readonly unload: (stage: number, adapter: number) => void;
@@ -79,7 +79,7 @@ export const createOpWriter = (workload: Workload, stages: readonly StagePlaceme
       microbatches.push(
         group,
         turns
-          .filter(({ adapter }) => index < workload.adapters[adapter]!.microbatches)
+          .filter(({ adapter, iteration }) => index < workload.adapters[adapter]!.microbatches && !isClosing(workload.adapters[adapter]!, iteration))
           .map(({ adapter, iteration }) => ({
             adapter,
             iteration,
@@ -106,15 +106,13 @@ export const createOpWriter = (workload: Workload, stages: readonly StagePlaceme
     },
     norms: (stage, turns) => {
       for (const { adapter, iteration } of turns) {
-        if (workload.adapters[adapter]!.clips === true) programOf(stage).push(KIND.allReduceNorm, stage, adapter, iteration);
+        if (workload.adapters[adapter]!.clips === true && !isClosing(workload.adapters[adapter]!, iteration)) programOf(stage).push(KIND.allReduceNorm, stage, adapter, iteration);
       }
     },
     step: (stage, turns) => {
       const program = programOf(stage);
-      for (const { adapter, iteration } of turns) program.push(KIND.step, stage, adapter, iteration);
-      for (const { adapter, iteration } of turns) {
-        if (iteration + 1 >= workload.adapters[adapter]!.iterations) unload(stage, adapter);
-      }
+      for (const { adapter, iteration } of turns) if (!isClosing(workload.adapters[adapter]!, iteration)) program.push(KIND.step, stage, adapter, iteration);
+      for (const { adapter, iteration } of turns) if (iteration + 1 >= turnCount(workload.adapters[adapter]!)) unload(stage, adapter);
     },
     unload,
   };

@@ -1,3 +1,4 @@
+import type { Halving } from './halving.ts';
 import type { JobSpec, JobStart, Outcome } from './job.ts';
 import type { JobSize } from './memory-law.ts';
 
@@ -8,6 +9,8 @@ import type { JobSize } from './memory-law.ts';
 export type SchedulerEvent = { readonly timeNs: number } & (
   /** `start`: how far a job has come that an earlier run has left; absent: it is fresh. */
   | { readonly kind: 'submitted'; readonly job: JobSpec; readonly start?: JobStart }
+  /** A trial of a sweep cannot be submitted: the others are not to wait for it. */
+  | { readonly kind: 'trialRefused'; readonly sweep: Halving }
   /** `iteration` iterations are finished; `measured`: what the job held during the last one, where that is known. */
   | { readonly kind: 'iterationFinished'; readonly job: string; readonly iteration: number; readonly loss?: number; readonly measured?: MeasuredMemory }
   /** Held-out loss of the weights after `iteration` iterations. */

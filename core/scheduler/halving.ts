@@ -1,7 +1,7 @@
 /**
  * Asynchronous successive halving (ASHA, Li et al. 2020): trials are judged at rungs, and of those that have reached a
  * rung so far the best in `reduction` go on to the next one. A trial that does not is paused; better than average luck of
- * the others may let it go on later. Nobody waits for a rung to be full.
+ * the others may let it go on later. Nobody waits for a rung to be full. A sweep trains one trial at least to its end.
  */
 
 /** The sweep a job is a trial of. */
@@ -14,9 +14,28 @@ export interface Halving {
   readonly rungs: readonly number[];
 }
 
+/** Rungs for trials that are evaluated every so many iterations: the first evaluation, and each `reduction` times as far as the one before. */
+export const defaultRungs = (every: number, reduction: number, iterations: number): readonly number[] => {
+  const rungs: number[] = [];
+  for (let rung = every; rung < iterations; rung *= reduction) rungs.push(rung);
+  return rungs;
+};
+
+/** Rungs at which trials would never be judged, or too late; `iterations`: of a trial, null where they are not known yet. */
+export const findWrongRungs = (rungs: readonly number[], every: number, iterations: number | null): { readonly index: number; readonly message: string }[] =>
+  rungs.flatMap((rung, index) => {
+    if (rung % every === 0 && rung < (iterations ?? Infinity) && rung > (rungs[index - 1] ?? 0)) return [];
+    const end = iterations === null ? '' : ` below the job's ${iterations} iterations`;
+    return [{ index, message: `is ${rung}; expected ascending multiples of evaluate.every (${every})${end}` }];
+  });
+
 /** What a sweep remembers; plain data. */
 export interface SweepState {
   submitted: number;
+  /** Trials that were not taken, and will not come. */
+  refused: number;
+  /** Trials that went on to their own end, by which the sweep has its result. */
+  ended: number;
   /** Trials that may still reach another rung by themselves. */
   active: number;
   /** By rung, best first. */
@@ -27,6 +46,8 @@ export interface SweepState {
 
 export const startSweep = ({ rungs }: Halving): SweepState => ({
   submitted: 0,
+  refused: 0,
+  ended: 0,
   active: 0,
   results: rungs.map(() => []),
   promoted: rungs.map(() => []),
@@ -64,4 +85,21 @@ export const isHeldAtRung = ({ results, promoted }: SweepState, job: string): bo
 };
 
 /** True when no trial is left that could reach another rung. */
-export const isSweepOver = (sweep: SweepState, { trials }: Halving): boolean => sweep.active === 0 && sweep.submitted >= trials;
+export const isSweepOver = (sweep: SweepState, { trials }: Halving): boolean => sweep.active === 0 && sweep.submitted + sweep.refused >= trials;
+
+/** Whether a trial was let past the last rung, so that nothing but itself ends it. */
+export const isFinalist = ({ promoted }: SweepState, job: string): boolean => promoted.at(-1)?.includes(job) === true;
+
+/**
+ * The best trial at the highest rung that any of those that wait has reached, noted as promoted: it goes on where a sweep would
+ * end without a result, because fewer trials than `reduction` are left.
+ */
+export const promoteBest = ({ results, promoted }: SweepState, waits: (job: string) => boolean): string | null => {
+  for (let rung = results.length - 1; rung >= 0; rung--) {
+    const best = results[rung]!.find(({ job }) => waits(job));
+    if (best === undefined) continue;
+    promoted[rung]!.push(best.job);
+    return best.job;
+  }
+  return null;
+};

@@ -5,7 +5,7 @@
  * driver is. The same events give the same decisions, also after a restart from the saved state.
  */
 import type { Decision, Grouping, MeasuredMemory, Misfit, SchedulerEvent } from './events.ts';
-import { isHeldAtRung, isSweepOver, promote, reachRung, startSweep, type SweepState } from './halving.ts';
+import { isFinalist, isHeldAtRung, isSweepOver, promote, promoteBest, reachRung, startSweep, type Halving, type SweepState } from './halving.ts';
 import { startJob, type AfterLeaving, type HeldoutLoss, type JobSpec, type JobStart, type JobState, type Outcome } from './job.ts';
 import { createMemoryModel, type MemoryObservations, type MemoryQuestion } from './memory-model.ts';
 import { isOutOfPatience } from './patience.ts';
@@ -122,6 +122,7 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
     const user = userOf(job.spec.user);
     user.unfinished -= 1;
     decisions.push({ kind: 'finish', job: job.spec.id, outcome, iteration: job.iteration });
+    if (outcome === 'completed' && job.spec.sweep !== undefined) sweeps[job.spec.sweep.name]!.ended += 1;
     if (wasActive) deactivate(job);
   };
 
@@ -139,6 +140,7 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
 
   const stop = (job: JobState, reason: 'patience' | 'halving' | 'cancelled'): void => {
     const outcome = reason === 'cancelled' ? 'cancelled' : 'stopped';
+    if (reason === 'patience') noteFinalist(job);
     if (job.status === 'waiting' || job.status === 'paused') return finish(job, outcome);
     if (job.status === 'leaving' && (job.afterLeaving === 'stopped' || job.afterLeaving === 'cancelled')) return;
     const wasActive = isActive(job);
@@ -161,11 +163,32 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
     spec.sweep !== undefined && status !== 'paused' && (status !== 'leaving' || afterLeaving === 'waiting');
 
   const deactivate = ({ spec }: JobState): void => {
-    const halving = spec.sweep!;
+    sweeps[spec.sweep!.name]!.active -= 1;
+    concludeSweep(spec.sweep!);
+  };
+
+  /** Ends a sweep of which no trial can go on by itself; one at least is trained to its end. */
+  const concludeSweep = (halving: Halving): void => {
     const sweep = sweeps[halving.name]!;
-    sweep.active -= 1;
     if (!isSweepOver(sweep, halving)) return;
+    const best = sweep.ended > 0 ? null : promoteBest(sweep, (id) => isHeld(jobs.get(id)));
+    if (best !== null) return goOn(best, sweep);
     for (const other of [...jobs.values()]) if (other.spec.sweep?.name === halving.name) stop(other, 'halving');
+  };
+
+  /** Whether a trial is paused, or about to be. */
+  const isHeld = (job: JobState | undefined): boolean => job?.status === 'paused' || (job?.status === 'leaving' && job.afterLeaving === 'paused');
+
+  const noteFinalist = ({ spec: { id, sweep: halving } }: JobState): void => {
+    if (halving === undefined) return;
+    const sweep = sweeps[halving.name]!;
+    if (isFinalist(sweep, id)) sweep.ended += 1;
+  };
+
+  const refuseTrial = (halving: Halving): void => {
+    const sweep = (sweeps[halving.name] ??= startSweep(halving));
+    sweep.refused += 1;
+    concludeSweep(halving);
   };
 
   const judge = (job: JobState, evaluation: HeldoutLoss): void => {
@@ -209,7 +232,10 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
 
   const submit = (spec: JobSpec, timeNs: number, earlier: JobStart = { iteration: 0, evaluations: [] }): void => {
     const reason = jobs.has(spec.id) ? ({ kind: 'duplicate' } as const) : findMisfit(spec);
-    if (reason !== null) return void decisions.push({ kind: 'refuse', job: spec.id, reason });
+    if (reason !== null) {
+      decisions.push({ kind: 'refuse', job: spec.id, reason });
+      return spec.sweep === undefined || reason.kind === 'duplicate' ? undefined : refuseTrial(spec.sweep);
+    }
     const user = userOf(spec.user);
     if (user.unfinished === 0) user.serviceNs = Math.max(user.serviceNs, leastService());
     user.unfinished += 1;
@@ -291,6 +317,8 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
     switch (event.kind) {
       case 'submitted':
         return submit(event.job, event.timeNs, event.start);
+      case 'trialRefused':
+        return refuseTrial(event.sweep);
       case 'deviceLost':
         return loseDevice(event.pipeline);
       case 'pipelineReady':

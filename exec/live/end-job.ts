@@ -65,6 +65,9 @@ const adapterIteration = (entry: LiveEntry, outcome: Outcome): number | null => 
   return outcome === 'stopped' ? (entry.stoppedAt ?? entry.evaluatedAt) : null;
 };
 
+const heldoutLossAt = ({ evaluations }: LiveEntry, iteration: number | null): number | null =>
+  evaluations.find((evaluation) => evaluation.iteration === iteration)?.loss ?? null;
+
 const stateAt = async ({ states, folder, fingerprint }: LiveEntry, iteration: number): Promise<AdapterState | null> => {
   const known = states.get(iteration);
   if (known !== undefined) return known;
@@ -91,7 +94,7 @@ export const endJob = (live: Live, entry: LiveEntry, outcome: Outcome, iteration
   const { id } = entry.live;
   const { adapter, checkpoints } = entry.folder;
   const kept = adapterIteration(entry, outcome);
-  const error = reasonOf(entry, outcome);
+  const end = { outcome, iteration: kept ?? iteration, made: iteration, heldoutLoss: heldoutLossAt(entry, kept), error: reasonOf(entry, outcome) };
   const learnt = live.scheduler.state();
   let hasAdapter = false;
   const written = write(live, () =>
@@ -101,13 +104,13 @@ export const endJob = (live: Live, entry: LiveEntry, outcome: Outcome, iteration
       if (state !== null) await writeAdapter(live, entry, state);
       hasAdapter = state !== null;
       await writeLearnt(live.options.folder, learnt);
-      await writeOutcome(entry.folder, { outcome, iteration: kept ?? iteration, hasAdapter, error });
+      await writeOutcome(entry.folder, { ...end, hasAdapter });
     }),
   );
   void written
     .then(() => {
       live.entries.delete(id);
-      return tellOf(live, entry, { kind: 'finished', job: id, outcome, iteration: kept ?? iteration, adapterFolder: hasAdapter ? adapter : null, error });
+      return tellOf(live, entry, { kind: 'finished', job: id, ...end, adapterFolder: hasAdapter ? adapter : null });
     })
     .then(() => rm(checkpoints, { recursive: true, force: true }))
     .catch(() => undefined);

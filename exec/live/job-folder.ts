@@ -30,18 +30,22 @@ const outcomeSchema = z.object({
   version: z.literal(1),
   outcome: z.enum(['completed', 'stopped', 'cancelled', 'failed', 'neverFits']),
   iteration: z.number().int().min(0),
+  made: z.number().int().min(0).optional(),
+  heldoutLoss: z.number().nullable().default(null),
   hasAdapter: z.boolean(),
   error: z.string().nullable(),
 });
 
-/** How a job ended. */
-export type SavedOutcome = Omit<z.output<typeof outcomeSchema>, 'version'>;
+/** How a job ended; see `LiveFinish`. */
+export type SavedOutcome = Omit<z.output<typeof outcomeSchema>, 'version' | 'made'> & { readonly made: number };
 
 /** The outcome of a job that has finished, null of one that has not; Left: the file is there and is no outcome. */
 export const readOutcome = async ({ outcome: file }: JobFolder): Promise<E.Either<Problems, SavedOutcome | null>> => {
   try {
     const read = outcomeSchema.safeParse(JSON.parse(await readFile(file, 'utf8')));
-    return read.success ? E.right(read.data) : E.left([problem('', 'is no outcome of this version')]);
+    if (!read.success) return E.left([problem('', 'is no outcome of this version')]);
+    const { version: _version, ...outcome } = read.data;
+    return E.right({ ...outcome, made: outcome.made ?? outcome.iteration });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return E.right(null);
     return E.left([problem('', `cannot be read: ${messageOf(error)}`)]);

@@ -4,17 +4,19 @@ import type { JobSpec } from '../../core/scheduler/job.ts';
 import type { JobSize } from '../../core/scheduler/memory-law.ts';
 import type { AdapterWorkload, PartSize } from '../../core/workload.ts';
 import { heldoutParts, trainingSource, type TrainJob } from '../run/train-job.ts';
-import { turnsOf } from '../../core/experiment/build-workload.ts';
 import type { LiveJob } from './live-run.ts';
 
 /** Iterations whose rows are looked at for the largest mini-batch: the first ones, as the order of a late epoch takes long to draw. */
 const MOST_SAMPLES = 1000;
 
-/** A job as the planner sees it. */
+/** A job as the planner sees it; its held-out rows are evaluated behind its last iteration in any case. */
 export const workloadOfJob = (id: string, trainJob: TrainJob, firstIteration: number): AdapterWorkload => {
   const { iterations, microbatches, part } = trainingSource(trainJob);
-  const turns = turnsOf(trainJob.job, () => heldoutParts(trainJob));
-  return { name: id, iterations, firstIteration, microbatches, arrivalNs: 0, priority: trainJob.job.priority, part, ...turns };
+  const { priority, evaluate, optimizer } = trainJob.job;
+  const parts = heldoutParts(trainJob);
+  const evaluation = { every: evaluate?.every ?? Infinity, last: iterations, parts };
+  const clips = optimizer.maxGradientNorm !== null;
+  return { name: id, iterations, firstIteration, microbatches, arrivalNs: 0, priority, part, clips, ...(parts.length === 0 ? {} : { evaluation }) };
 };
 
 const allPieces = ({ microbatches }: AdapterWorkload): readonly number[] => Array.from({ length: microbatches }, (_, index) => index);

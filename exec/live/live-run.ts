@@ -174,6 +174,10 @@ export interface LiveFinish {
   readonly outcome: Outcome;
   /** Iterations that its adapter has made: all of them, or those up to the evaluation that stopped it. */
   readonly iteration: number;
+  /** Iterations that were made in all, also those behind the evaluation that stopped it. */
+  readonly made: number;
+  /** Held-out loss of its adapter; null where it has none, or no held-out rows. */
+  readonly heldoutLoss: number | null;
   /** Of a job that is completed or stopped; else null. */
   readonly adapterFolder: string | null;
   /** Of a job that failed or no longer fits: why, for people; else null. */

@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import type { Model } from '../../core/model/model.ts';
 import { problem, show, type Problem, type Problems } from '../../core/problem.ts';
+import { findWrongRungs } from '../../core/scheduler/halving.ts';
 import { readJobRows } from '../data/job-rows.ts';
 import { listCheckpoints, readCheckpoint } from '../run/job-checkpoint.ts';
 import { fingerprintJobs } from '../run/job-fingerprint.ts';
@@ -38,12 +39,8 @@ const checkEarlyExit = ({ patience, sweep, job: { evaluate } }: LiveJob, trainJo
   if (asks === null) return null;
   if (evaluate === null || heldoutParts(trainJob).length === 0) return [problem(asks, 'needs held-out rows and job.evaluate')];
   const { iterations } = trainJob.order;
-  const wrong = (sweep?.rungs ?? []).flatMap((rung, index, rungs) =>
-    rung % evaluate.every === 0 && rung < iterations && rung > (rungs[index - 1] ?? 0)
-      ? []
-      : [problem(`sweep.rungs[${index}]`, `is ${rung}; expected ascending multiples of job.evaluate.every (${evaluate.every}) below the job's ${iterations} iterations`)],
-  );
-  return nonEmpty(wrong);
+  const wrong = findWrongRungs(sweep?.rungs ?? [], evaluate.every, iterations);
+  return nonEmpty(wrong.map(({ index, message }) => problem(`sweep.rungs[${index}]`, message)));
 };
 
 const latestProgress = async ({ checkpoints }: JobFolder, fingerprint: string): Promise<E.Either<BadInput, JobProgress>> => {

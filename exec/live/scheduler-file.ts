@@ -25,6 +25,8 @@ const schema = z.object({
     z.string(),
     z.object({
       submitted: z.number(),
+      refused: z.number().default(0),
+      ended: z.number().default(0),
       active: z.number(),
       results: z.array(z.array(z.object({ job: z.string(), loss: z.number() }))),
       promoted: z.array(z.array(z.string())),
@@ -53,10 +55,10 @@ export const readLearnt = async (folder: string): Promise<E.Either<ExecError, Le
   }
 };
 
-/** Trials that have not finished count when they are submitted again. */
+/** Trials that have not finished, or were refused, count when they are submitted again. */
 export const writeLearnt = async (folder: string, { serviceNs, memory, sweeps, jobs }: LearntState & Pick<SchedulerState, 'jobs'>): Promise<void> => {
   const unfinished = (name: string): number => jobs.filter(({ spec }) => spec.sweep?.name === name).length;
-  const settled = Object.entries(sweeps).map(([name, sweep]) => [name, { ...sweep, submitted: sweep.submitted - unfinished(name), active: 0 }] as const);
+  const settled = Object.entries(sweeps).map(([name, sweep]) => [name, { ...sweep, submitted: sweep.submitted - unfinished(name), refused: 0, active: 0 }] as const);
   const content: z.output<typeof schema> = structuredClone({ version: 2, serviceNs, memory, sweeps: Object.fromEntries(settled) }) as z.output<typeof schema>;
   await writeFileAtomically(fileOf(folder), [Buffer.from(JSON.stringify(content))]);
 };

@@ -14,8 +14,14 @@ type Submitted = E.Either<LiveRefusal, void>;
 
 const isOpen = ({ phase }: Live): boolean => phase === 'running';
 
-/** Takes a job: its end where it has one, else it goes on from its checkpoint or begins. */
+/** Takes a job: its end where it has one, else it goes on from its checkpoint or begins. Other trials of its sweep do not wait for one that is refused. */
 export const submitJob = async (live: Live, job: LiveJob): Promise<Submitted> => {
+  const submitted = await takeJob(live, job);
+  if (job.sweep !== undefined && E.isLeft(submitted) && submitted.left.kind === 'badInput') handle(live, { kind: 'trialRefused', sweep: job.sweep });
+  return submitted;
+};
+
+const takeJob = async (live: Live, job: LiveJob): Promise<Submitted> => {
   if (!isOpen(live)) return E.left({ kind: 'closed' });
   const problems = checkLiveJob(job);
   if (problems !== null) return E.left({ kind: 'badInput', files: [{ file: 'job', problems }] });
@@ -29,9 +35,9 @@ export const submitJob = async (live: Live, job: LiveJob): Promise<Submitted> =>
   return isOpen(live) ? enter(live, opened.right) : E.left({ kind: 'closed' });
 };
 
-const tellEarlier = async (live: Live, { id }: LiveJob, { outcome, iteration, hasAdapter, error }: SavedOutcome): Promise<Submitted> => {
+const tellEarlier = async (live: Live, { id }: LiveJob, { hasAdapter, ...end }: SavedOutcome): Promise<Submitted> => {
   const { adapter } = jobFolder(live.options.folder, id);
-  tell(live, { kind: 'finished', job: id, outcome, iteration, adapterFolder: hasAdapter ? adapter : null, error });
+  tell(live, { kind: 'finished', job: id, ...end, adapterFolder: hasAdapter ? adapter : null });
   await live.telling;
   return E.right(undefined);
 };

@@ -5,6 +5,7 @@ import { benchBubbles } from './bubbles.ts';
 import { benchCluster } from './cluster.ts';
 import { benchEfficiency } from './efficiency.ts';
 import { benchExecutorSpeed } from './executor-speed.ts';
+import { benchHalving } from './halving.ts';
 import { benchIdleCauses } from './idle-causes.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchLink } from './link.ts';
@@ -44,6 +45,7 @@ const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => void | Prom
   scheduler: benchScheduler,
   cluster: benchCluster,
   serve: benchServe,
+  halving: benchHalving,
   'memory-fit': benchMemoryFit,
   transport: benchTransport,
   overlap: benchOverlap,

@@ -3,10 +3,11 @@ import type { Experiment } from '../../core/experiment/experiment.ts';
 import { createGrouper } from '../../core/scheduler/grouping.ts';
 import type { Halving } from '../../core/scheduler/halving.ts';
 import { firstComeFirstServed } from '../../core/scheduler/policy.ts';
+import { shuffled } from '../../core/shuffled.ts';
 import { fastForward } from '../../sim/cluster/fast-forward.ts';
 import { pipelineModel } from '../../sim/cluster/pipeline-model.ts';
 import { steadyRates } from '../../sim/cluster/steady-rate.ts';
-import { lossCurves, shuffled, trialGrid } from './loss-curves.ts';
+import { lossCurves, trialGrid } from './loss-curves.ts';
 
 export interface SweepOutcome {
   /** Lowest loss of a trial at its end, and the trial. */

@@ -1,5 +1,4 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
-import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 
 /**
@@ -49,15 +48,4 @@ const meanLoss = ({ learningRate, rank }: Trial, iteration: number): number => {
   const floor = FLOOR + RATE_PENALTY * beyond ** 2 - RANK_GAIN * Math.log2(rank / 4);
   const fall = FALL_ITERATIONS * Math.max(1, BEST_RATE / learningRate);
   return floor + (START - floor) * (1 + iteration / fall) ** -EXPONENT;
-};
-
-/** The items in an order drawn from the seed (Fisher and Yates). */
-export const shuffled = <T>(items: readonly T[], seed: number): T[] => {
-  const generator = xoroshiro128plus(seed);
-  const result = [...items];
-  for (let left = result.length - 1; left > 0; left--) {
-    const other = uniformInt(generator, 0, left);
-    [result[left], result[other]] = [result[other]!, result[left]!];
-  }
-  return result;
 };

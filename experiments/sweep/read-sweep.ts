@@ -4,12 +4,12 @@ import { isNonEmpty } from 'fp-ts/lib/Array.js';
 import * as E from 'fp-ts/lib/Either.js';
 import { pipe } from 'fp-ts/lib/function.js';
 import { messageOf } from '../../core/error-message.ts';
+import { parsePath } from '../../core/experiment/value-path.ts';
 import { parseYaml } from '../../core/experiment/yaml-text.ts';
 import { nonEmptyText } from '../../core/leaves.ts';
 import { problem, type Problem, type Problems } from '../../core/problem.ts';
 import { closed, isRecord, leaf, readStructure } from '../../core/structure.ts';
 import type { FileProblems } from '../../exec/exec-error.ts';
-import { parsePath } from './override.ts';
 import type { Axis, Sweep } from './sweep.ts';
 
 type BadFiles = readonly FileProblems[];

@@ -76,7 +76,7 @@ const data = closed(
   'as in an experiment file; files are copied when the job is taken',
 );
 
-/** A job as it is submitted: the keys of a job in an experiment file, `user` and `patience`. */
+/** A job as it is submitted: the keys of a job in an experiment file, and `user`. */
 export const SUBMISSION = closed(
   {
     name: text,
@@ -91,6 +91,13 @@ export const SUBMISSION = closed(
     seed: whole(0),
     evaluate: orNull(closed({ every: whole1 }, ['every'])),
     patience: orNull(closed({ evaluations: whole1, minimumGain: number }, ['evaluations'], 'ends the job when its held-out loss no longer falls')),
+    halving: orNull(
+      closed(
+        { name: { ...text, maxLength: 100 }, trials: whole1, reduction: whole(2), rungs: list(whole1) },
+        ['name', 'trials'],
+        'a trial of a sweep by successive halving: all its trials say the same; `mlora submit` makes it of a grid',
+      ),
+    ),
     arrival: { description: 'belongs into simulations; nothing or 0 here' },
   },
   ['name', 'adapter', 'data'],
@@ -140,6 +147,9 @@ const EVENT = closed(
 
 /** Each `data` line of the stream is an event. */
 export const EVENT_STREAM = { description: 'Server-Sent Events; each data line is an event', content: { 'text/event-stream': { schema: EVENT } } } as const;
+
+/** A folder called like the job, which PEFT loads. */
+export const ARCHIVE = { description: 'a tar archive of a PEFT folder', content: { 'application/x-tar': { schema: { type: 'string', format: 'binary' } } } } as const;
 
 export const STATUS = closed(
   {

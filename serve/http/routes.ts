@@ -8,8 +8,9 @@ import type { Trace } from '../../core/trace/trace.ts';
 import { hasEnded, type ServedJob, type ServerStatus } from '../../core/served-job.ts';
 import type { ChangeAnswer, JobService, SubmitAnswer } from '../job-service.ts';
 import type { JobBook } from '../state/job-book.ts';
+import { archiveOf } from './adapter-archive.ts';
 import { sendProblems, sendUnknownJob } from './answers.ts';
-import { EVENT_STREAM, FAULTS, JOB, JOBS, KEYED, LISTING, LOSSES, NAMED_FILE, NAMED_JOB, PRIORITY, PROBLEMS, SINCE, STATUS, SUBMISSION, THINNED } from './documents.ts';
+import { ARCHIVE, EVENT_STREAM, FAULTS, JOB, JOBS, KEYED, LISTING, LOSSES, NAMED_FILE, NAMED_JOB, PRIORITY, PROBLEMS, SINCE, STATUS, SUBMISSION, THINNED } from './documents.ts';
 import type { EventStreams } from './event-stream.ts';
 import { readKey, readListing, readPriority, readSince, readThinned } from './query.ts';
 
@@ -119,6 +120,14 @@ export const addRoutes = (app: FastifyInstance, sources: RouteSources): void => 
     if (E.isLeft(wanted)) return sendProblems(reply, 400, WRONG_QUERY, wanted.left);
     return withJob(request, reply, ({ number }) => reply.send(book.losses(number, wanted.right.points)));
   });
+
+  app.get('/jobs/:job/adapter', { schema: { summary: 'Download the trained adapter as one tar archive', ...ofJob, ...answers(200, ARCHIVE, 404, 409) } }, (request: JobRequest, reply) =>
+    withJob(request, reply, async ({ id, adapter, state }) => {
+      if (adapter.length === 0) return sendProblems(reply, 409, `job ${id} has no adapter: it is ${state}`);
+      const { stream, bytes } = await archiveOf(sources.adapterFolder(id), adapter, id);
+      return reply.type('application/x-tar').header('content-length', bytes).header('content-disposition', `attachment; filename="${id}.tar"`).send(stream);
+    }),
+  );
 
   app.get('/jobs/:job/adapter/:file', { schema: { summary: 'Download a file of the trained adapter', tags: ['jobs'], params: NAMED_FILE, ...answers(200, { type: 'string', format: 'binary' }, 404, 409) } }, (request: FastifyRequest<{ Params: { job: string; file: string } }>, reply) =>
     withJob(request, reply, ({ id, adapter, state }) => {

@@ -3,7 +3,7 @@
  * has taken it, and only then shown. Events are kept once each, however often the run tells them: after a kill it makes
  * iterations again that are in the book already.
  */
-import type { ServedEvent, ServedEventKind, ServedJob, ServedLosses, ServedJobState } from '../../core/served-job.ts';
+import { ADAPTER_FILES, type ServedEvent, type ServedEventKind, type ServedJob, type ServedLosses, type ServedJobState } from '../../core/served-job.ts';
 import { createBookMemory } from './book-memory.ts';
 import type { Row, ServerDatabase, Value } from './open-database.ts';
 
@@ -56,7 +56,6 @@ export interface EventFilter {
 }
 
 const LONGEST_ID = 64;
-const ADAPTER_FILES = ['adapter_config.json', 'adapter_model.safetensors'] as const;
 
 const idOf = (number: number, name: string): string => `${number}-${name}`.slice(0, LONGEST_ID).replace(/[^A-Za-z0-9]+$/, '');
 

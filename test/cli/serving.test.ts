@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -72,6 +72,44 @@ describe('the commands that talk to a server', () => {
     expect(await mlora('cancel', '3')).toMatchObject({ code: 0, stdout: '3-two waiting\n' });
     expect(await mlora('cancel', '1')).toMatchObject({ code: 2, stderr: expect.stringContaining('job 1-one has ended: completed') as unknown });
     expect(await mlora('cancel', '9')).toMatchObject({ code: 2, stderr: expect.stringContaining('there is no job 9') as unknown });
+  });
+
+  it('change the priority of a job', async () => {
+    const [{ id }] = JSON.parse((await mlora('ps', '--json')).stdout) as [ServedJob];
+    expect(await mlora('priority', id, '-12')).toEqual({ code: 0, stdout: `${id} waiting, priority -12\n`, stderr: '' });
+    expect(await mlora('priority', id, '4000')).toMatchObject({ code: 2, stderr: expect.stringContaining('priority: is 4000; expected a whole number from -1000 to 1000') as unknown });
+    expect(await mlora('priority', '1', '1')).toMatchObject({ code: 2, stderr: expect.stringContaining('job 1-one has ended') as unknown });
+  });
+
+  it('fetch an adapter into a new folder, as a whole or not at all', async () => {
+    const out = join(folder, 'fetched', 'one');
+    expect(await mlora('fetch', '1', '--out', out)).toEqual({ code: 0, stdout: `the adapter of 1-one is in ${out}\n`, stderr: '' });
+    expect(await Promise.all(['adapter_config.json', 'adapter_model.safetensors'].map((file) => readFile(join(out, file), 'utf8')))).toEqual(['{"r":4}', 'weights']);
+    expect(await mlora('fetch', '1', '--out', out)).toMatchObject({ code: 2, stderr: expect.stringContaining('exists') as unknown });
+    expect(await mlora('fetch', '2', '--out', join(folder, 'fetched', 'two'))).toMatchObject({ code: 2, stderr: expect.stringContaining('job 2-two has no adapter: it is failed') as unknown });
+    expect(await readdir(join(folder, 'fetched'))).toEqual(['one']);
+  });
+
+  it('submit a grid as the trials of a sweep of its own, all of them or none', async () => {
+    const file = join(folder, 'data', 'grid.yaml');
+    const template = { name: 'grid', adapter: { rank: 2 }, iterations: 10, evaluate: { every: 2 }, data: { ...TEMPLATES, train: 'sums.jsonl', split: 0.5 }, halving: { reduction: 2 } };
+    await writeFile(file, stringify({ jobs: [{ ...template, grid: { 'adapter.rank': [1, 2], seed: [1, 2] } }] }));
+    const before = server.run.submitted.length;
+    const sent = await mlora('submit', file);
+    expect(sent).toMatchObject({ code: 0, stderr: '' });
+    expect(sent.stdout.trim().split('\n')).toHaveLength(4);
+    expect(sent.stdout).toMatch(/^\d+-grid-\d {2}adapter\.rank = [12], seed = [12]$/m);
+    const trials = server.run.submitted.slice(before);
+    const name = trials[0]!.sweep!.name;
+    expect(name).toMatch(/^grid-[0-9a-f]{8}$/);
+    expect(trials.map(({ sweep }) => sweep)).toEqual(trials.map(() => ({ name, trials: 4, reduction: 2, rungs: [2, 4, 8] })));
+    for (const { id } of trials) await mlora('cancel', id);
+
+    await writeFile(file, stringify({ jobs: [{ ...template, grid: { 'optimizer.learningRate': [0.1, -1] } }] }));
+    const refused = await mlora('submit', file);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('optimizer.learningRate: is -1') as unknown });
+    const cancelled = refused.stdout.trim() === '' ? [] : refused.stdout.trim().split('\n').map((line) => line.split(' ')[0]!);
+    for (const id of cancelled) expect(refused.stderr).toContain(`${id} is cancelled: its sweep is not complete`);
   });
 
   it('say where no server is', async () => {

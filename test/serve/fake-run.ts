@@ -48,7 +48,7 @@ export const createFakeRun = (disk: FakeDisk = emptyDisk()): FakeRun => {
     told({ kind: 'queued', job: id, iteration, iterations: ITERATIONS });
     const outcome = disk.outcomes.get(id);
     if (outcome === undefined) queue.set(id, { priority: job.job.priority, iteration });
-    else told({ kind: 'finished', job: id, outcome, iteration: ITERATIONS, adapterFolder: null, error: null });
+    else told({ kind: 'finished', job: id, outcome, iteration: ITERATIONS, made: ITERATIONS, heldoutLoss: null, adapterFolder: null, error: null });
     return E.right(undefined);
   };
 
@@ -90,7 +90,7 @@ export const createFakeRun = (disk: FakeDisk = emptyDisk()): FakeRun => {
       await writeFile(join(folder, 'adapter_model.safetensors'), 'weights');
       disk.outcomes.set(id, outcome);
       queue.delete(id);
-      told({ kind: 'finished', job: id, outcome, iteration: ITERATIONS, adapterFolder: folder, error: outcome === 'failed' ? 'it diverged' : null });
+      told({ kind: 'finished', job: id, outcome, iteration: ITERATIONS, made: ITERATIONS, heldoutLoss: null, adapterFolder: folder, error: outcome === 'failed' ? 'it diverged' : null });
     },
   };
   return fake;

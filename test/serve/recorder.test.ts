@@ -16,7 +16,7 @@ describe('a recorder whose disk takes nothing for a while', () => {
     const recorder = createRecorder({ book: { ...book, note }, onEnded: (id) => told.push(`ended ${id}`), onFailure: (error) => told.push(String(error)) });
     recorder.onEvent({ kind: 'queued', job, iteration: 0, iterations: 2 });
     recorder.onEvent({ kind: 'iteration', job, iteration: 1, loss: 0.5 });
-    recorder.onEvent({ kind: 'finished', job, outcome: 'completed', iteration: 2, adapterFolder: null, error: null });
+    recorder.onEvent({ kind: 'finished', job, outcome: 'completed', iteration: 2, made: 2, heldoutLoss: null, adapterFolder: null, error: null });
     expect(told).toEqual(['Error: disk full']);
     expect(book.events({ job: number, after: 0, limit: 10 })).toEqual([]);
     isFull = false;

@@ -56,11 +56,11 @@ describe('a submission', () => {
     expect(answer.status).toBe(422);
     expect(linesOf(answer)).toEqual([
       'user: is ""; expected up to 64 printable characters',
-      'patience.evaluations: is 0; expected a whole number of at least 1',
       'data.rows: is []; expected at least one row',
       'name: is "a b"; expected up to 64 letters, digits, dots, dashes and underscores, a letter or digit first and last',
       'adapter.rank: is 0; expected a whole number of at least 1',
       'adapter.rnak: unknown key; did you mean rank?',
+      'patience.evaluations: is 0; expected a whole number of at least 1',
       'priority: is 5000; expected a whole number from -1000 to 1000',
       'data.rows: stands beside data.train, "x.jsonl"; expected one of the two',
     ]);
@@ -163,6 +163,7 @@ describe('a bad request', () => {
     ['a wrong query', 400, 'GET', '/v1/jobs?limit=0', undefined, undefined],
     ['a wrong place in a stream', 400, 'GET', '/v1/events?after=x', undefined, undefined],
     ['a wrong priority', 422, 'PATCH', '/v1/jobs/1', '{"priority": 0.5}', undefined],
+    ['the archive of an adapter that is not there yet', 409, 'GET', '/v1/jobs/1/adapter', undefined, undefined],
     ['an adapter that is not there yet', 409, 'GET', '/v1/jobs/1/adapter/adapter_config.json', undefined, undefined],
     ['another file of an adapter', 404, 'GET', '/v1/jobs/1/adapter/..%2F..%2Ftoken', undefined, undefined],
   ])('%s is answered with %i and a sentence', async (_name, status, method, path, body, headers) => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import * as E from 'fp-ts/lib/Either.js';
 import { describe, expect, test } from 'vitest';
 import { lowerTransfers } from '../../../core/plan/lower-transfers.ts';
-import { opsOf, type Plan } from '../../../core/plan/plan.ts';
+import { opsOf, partsOf, type Plan } from '../../../core/plan/plan.ts';
 import { validate } from '../../../core/plan/validate.ts';
 import { extendLorapp, extendToRoundEnd, isComplete } from '../../../core/planners/lorapp.ts';
 import { joinLorapp, leaveLorapp, regroupLorapp, type ChangingPlan } from '../../../core/planners/lorapp-changes.ts';
@@ -10,10 +10,10 @@ import { startLorapp, type LorappState } from '../../../core/planners/lorapp-sta
 import { createPlanWriter, type PlanWriter } from '../../../core/planners/plan-writer.ts';
 import { KIND } from '../../../core/plan/op.ts';
 import type { Trace } from '../../../core/trace/trace.ts';
-import type { AdapterWorkload } from '../../../core/workload.ts';
+import { turnCount, type AdapterWorkload, type Workload } from '../../../core/workload.ts';
 import { constantCluster } from '../../../sim/constant-cost.ts';
 import { simulate } from '../../../sim/engine/simulate.ts';
-import { deviceNames, oneLayerStages, unitCost, workload } from './workloads.ts';
+import { deviceNames, heldoutEvery, oneLayerStages, unitCost, workload } from './workloads.ts';
 
 const FORWARD_NS = 1000;
 const BACKWARD_NS = 2000;
@@ -28,13 +28,18 @@ interface Setting {
   readonly microbatches: number;
   readonly iterations: number;
   readonly clips?: boolean;
+  /** Held-out rows are evaluated behind the last iteration. */
+  readonly closes?: boolean;
 }
 
 /** A changing plan that is kept whole. */
 type KeptPlan = ChangingPlan & { readonly writer: PlanWriter };
 
-const start = ({ stages, clips = false, ...sizes }: Setting): { readonly plan: KeptPlan; readonly state: LorappState } => {
-  const adapters = [...workload({ ...sizes, clips: () => clips }).adapters];
+const sized = ({ clips = false, closes = false, ...sizes }: Omit<Setting, 'stages'>): Workload =>
+  workload({ ...sizes, clips: () => clips, evaluation: () => (closes ? { ...heldoutEvery(2, 2), last: sizes.iterations } : undefined) });
+
+const start = ({ stages, ...sizes }: Setting): { readonly plan: KeptPlan; readonly state: LorappState } => {
+  const adapters = [...sized(sizes).adapters];
   const problem = {
     workload: { adapters },
     groups: adapters.map((_, adapter) => [adapter]),
@@ -49,8 +54,8 @@ const start = ({ stages, clips = false, ...sizes }: Setting): { readonly plan: K
   return { plan: { problem, writer: createPlanWriter(problem.workload, deviceNames(stages), oneLayerStages(stages)) }, state: startLorapp(problem) };
 };
 
-const newcomer = (name: string, { microbatches, iterations, clips = false }: Setting, arrivalNs: number): AdapterWorkload => ({
-  ...workload({ adapters: 1, microbatches, iterations, clips: () => clips }).adapters[0]!,
+const newcomer = (name: string, sizes: Setting, arrivalNs: number): AdapterWorkload => ({
+  ...sized({ ...sizes, adapters: 1 }).adapters[0]!,
   name,
   arrivalNs,
 });
@@ -60,6 +65,13 @@ const finish = ({ problem, writer }: KeptPlan, state: LorappState): Plan => {
   return lowerTransfers(writer.build('lorapp'), cost, () => TRANSFER_NS);
 };
 
+/** Held-out microbatches that an adapter's weights evaluate after so many iterations. */
+const evaluatedAfter = ({ microbatches }: Plan, adapter: number, iterations: number): number =>
+  [...microbatches.forwardOnly.keys()].filter((number) => {
+    const [part] = partsOf(microbatches, number);
+    return microbatches.forwardOnly[number] === 1 && part!.adapter === adapter && part!.iteration === iterations;
+  }).length;
+
 describe('a LoRAPP plan whose adapters come, go and change groups', () => {
   const change = fc.record({ kind: fc.constantFrom('join', 'leave', 'regroup'), rounds: fc.nat(6), adapter: fc.nat(8), pair: fc.nat(8) });
   const setting = fc.record({
@@ -68,6 +80,7 @@ describe('a LoRAPP plan whose adapters come, go and change groups', () => {
     microbatches: fc.integer({ min: 1, max: 3 }),
     iterations: fc.integer({ min: 1, max: 6 }),
     clips: fc.boolean(),
+    closes: fc.boolean(),
   });
 
   test('is valid, and every adapter makes all its iterations up to the end at which it leaves', () => {
@@ -83,7 +96,7 @@ describe('a LoRAPP plan whose adapters come, go and change groups', () => {
             state = extendToRoundEnd(problem, state, writer, Infinity);
             nowNs = Math.max(nowNs, state.ended?.endNs ?? 0);
           }
-          const present = [...problem.workload.adapters.keys()].filter((each) => !gone.has(each) && state.nextIterations[each]! < problem.workload.adapters[each]!.iterations);
+          const present = [...problem.workload.adapters.keys()].filter((each) => !gone.has(each) && state.nextIterations[each]! < turnCount(problem.workload.adapters[each]!));
           const one = present[adapter % present.length];
           const other = present[pair % present.length];
           if (kind === 'join') joinLorapp(plan, state, newcomer(`late-${problem.workload.adapters.length}`, sizes, nowNs));
@@ -97,6 +110,7 @@ describe('a LoRAPP plan whose adapters come, go and change groups', () => {
         for (const [adapter, { iterations }] of problem.workload.adapters.entries()) {
           const steps = [...opsOf(whole.programs[0]!)].flatMap((op) => (op.kind === 'step' && op.adapter === adapter ? [op.iteration] : []));
           expect(steps).toEqual(Array.from({ length: iterations }, (_, iteration) => iteration));
+          expect(evaluatedAfter(whole, adapter, sizes.iterations)).toBe(sizes.closes && iterations === sizes.iterations ? 2 : 0);
         }
       }),
     );

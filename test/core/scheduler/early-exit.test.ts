@@ -51,6 +51,23 @@ describe('successive halving', () => {
     );
   });
 
+  test('one trial at least is trained to its end, the best at its rung, however few there are and whichever are refused', () => {
+    fc.assert(
+      fc.property(anyOrder, fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 11 }), fc.integer({ min: 2, max: 5 }), (order, count, refusedFrom, reduction) => {
+        const sweep = { trials: count, reduction };
+        // Trials that need more memory than there is are refused.
+        const arrivals = trials(sweep).slice(0, count).map(({ job, ...arrival }, index) => ({ ...arrival, job: index < refusedFrom ? job : { ...job, ledgerBytes: [2000] } }));
+        const ends = drive({ ...ALONE, arrivals, heldoutLoss: lossesBy(order) }).decisions.flatMap((each) => (each.kind === 'finish' ? [each] : []));
+        const taken = Math.min(count, refusedFrom);
+        expect(ends.length).toBe(taken);
+        const completed = ends.filter(({ outcome }) => outcome === 'completed');
+        expect(completed.length >= 1).toBe(taken >= 1);
+        const best = order.indexOf(Math.min(...order.slice(0, taken)));
+        if (taken >= 1) expect(completed.map(({ job }) => job)).toContain(`trial-${best}`);
+      }),
+    );
+  });
+
   test('of trials that report in order of their losses as many are promoted as fit into one part in four', () => {
     const ascending = Array.from({ length: 16 }, (_, index) => 16 - index);
     const { decisions } = drive({ ...ALONE, slots: 1, arrivals: trials(), heldoutLoss: lossesBy(ascending.map((each) => 17 - each)) });

@@ -42,7 +42,7 @@ describe('a sweep that goes on', () => {
 
   test('holds the trials that it held, lets those go on that may, and ends when none is left', () => {
     // Trial 0 has finished; 1 was held at its rung, 2 had not reached it.
-    const saved: SweepState = { submitted: 1, active: 0, results: [[{ job: 'trial-0', loss: 1 }, { job: 'trial-1', loss: 2 }]], promoted: [['trial-0']] };
+    const saved: SweepState = { submitted: 1, refused: 0, ended: 1, active: 0, results: [[{ job: 'trial-0', loss: 1 }, { job: 'trial-1', loss: 2 }]], promoted: [['trial-0']] };
     const scheduler = fresh({ sweep: saved });
     expect(scheduler.handle({ kind: 'submitted', timeNs: 0, job: trial(1), start: evaluated(2) })).toEqual([]);
     expect(scheduler.job('trial-1')!.status).toBe('paused');

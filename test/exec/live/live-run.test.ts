@@ -72,6 +72,23 @@ describe('a live run', () => {
     }), 60_000);
 });
 
+it('a live run tells the held-out loss of what it has trained, preempted or not, as often as is asked for and at the end', () =>
+  withFolder(async (folder) => {
+    const heldout = (name: string, changes: object) => liveJob(name, 'sums', { ...iterations(5), ...changes });
+    const demo = await startDemo(liveOptions(folder, 2, ONE_PLACE));
+    await demo.submit(heldout('asks', { evaluate: { every: 2 } }));
+    await demo.until('iteration', { job: 'asks', iteration: 1 });
+    await demo.submit(heldout('silent', { priority: 1 }));
+    const ends = await Promise.all(['asks', 'silent'].map((job) => demo.until('finished', { job })));
+    await demo.run.close();
+    const evaluations = (job: string) => demo.events.flatMap((event) => (event.kind === 'evaluated' && event.job === job ? [event] : []));
+    expect(evaluations('asks').map(({ iteration }) => iteration)).toEqual([2, 4, 5]);
+    expect(evaluations('silent').map(({ iteration }) => iteration)).toEqual([5]);
+    // Same rows, same seed: the same weights.
+    expect(evaluations('silent')[0]!.loss).toBe(evaluations('asks')[2]!.loss);
+    expect(ends.map(({ heldoutLoss }) => heldoutLoss)).toEqual([evaluations('asks')[2]!.loss, evaluations('asks')[2]!.loss]);
+  }), 60_000);
+
 describe('a live run on the folder of an earlier one', () => {
   /** What a kill at that moment would leave. */
   const copyAt = (folder: string, wanted: (event: LiveEvent) => boolean): Pick<LiveRunOptions, 'onEvent'> => {

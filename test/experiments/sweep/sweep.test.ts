@@ -107,8 +107,8 @@ describe('a wrong sweep file', () => {
   test('values that no experiment can have are told once each, at their place in the grid', () => {
     expect(problemsOf(fileOf('  schedule.type: [1f1b, lorap]\n  jobs.count: [0, 1, 2]\n  jobs[3].name: [x]'))).toEqual([
       expect.stringMatching(/^grid\["jobs\.count"\]\[0\]: expected a whole number/),
-      expect.stringMatching(/^grid\["jobs\[3\]\.name"\]\[0\]: the base's list has 1 entries/),
-      expect.stringMatching(/^grid\["jobs\[3\]\.name"\]\[0\]: the base's list has 2 entries/),
+      expect.stringMatching(/^grid\["jobs\[3\]\.name"\]\[0\]: the list has 1 entries/),
+      expect.stringMatching(/^grid\["jobs\[3\]\.name"\]\[0\]: the list has 2 entries/),
     ]);
     expect(problemsOf(fileOf('  schedule.type: [1f1b, lorap]\n  jobs.count: [1, 2]'))).toEqual([
       expect.stringMatching(/^grid\["schedule\.type"\]\[1\]: schedule\.type is "lorap"; expected .*did you mean lorapp/),
