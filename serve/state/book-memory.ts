@@ -5,8 +5,8 @@ import type { Row, Value } from './open-database.ts';
 const MOST_ROWS = 1000;
 
 /**
- * What is asked of the book again and again while nothing but iterations are written: a row costs 50 µs to read, as much as
- * all else that a status request needs. Every change of the book is noted here too; where one fails all is forgotten.
+ * What is asked of the book again and again while nothing but iterations are written: reading one row
+ * takes about 50 µs. Every change of the book is noted here too; where one fails all is forgotten.
  */
 export interface BookMemory {
   /** Accepted jobs by state; null: not known. */
