@@ -109,6 +109,8 @@ export interface LorappState {
   inFlight: number;
   /** Staggered release: the next microbatch enters no earlier. */
   dueNs: number;
+  /** How far ahead of its slot that is. */
+  leadNs: number;
   /** Group that entered last. */
   lastGroup: number;
   /** Groups in the order of their turns. */
@@ -194,6 +196,7 @@ export const startLorapp = (problem: LorappProblem): LorappState => {
     stages: problem.deviceOfStage.map(() => ({ forwards: [], backwards: [], waiting: [], steps: [] })),
     inFlight: 0,
     dueNs: 0,
+    leadNs: 0,
     lastGroup: -1,
     order: [],
     nowNs: 0,

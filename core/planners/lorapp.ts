@@ -6,7 +6,8 @@
  * in GPipe order). That alone bunches adapters up and misses the paper's bubble formula, so microbatches are *released*
  * into the pipeline at staggered, periodic times: with equal work adapter a enters at a·P/L, where the period P is
  * max(D + N − 1, L·N)·(T_f + T_b). Unequal work generalises this: microbatches enter one slot (their time at the
- * slowest device) apart, and after each round a pad spreads what the longest round alone would leave idle.
+ * slowest device) apart, and after each round a pad spreads what the longest round alone would leave idle. Where there is
+ * work to spare they enter ahead of their slots by the time that transfers take.
  *
  * Held-out rows that a round evaluates enter behind its training microbatches, in the same rhythm, and go forward only.
  */
@@ -212,20 +213,61 @@ const release = (run: Run, { group, startNs }: Choice): void => {
 /** Moves the time the next microbatch is due: one slot on, and the pad once a round has entered. */
 const spaceReleases = ({ problem, state, costOf }: Run, { group, shape, evaluated }: InFlight, startNs: number): void => {
   const { rounds, released } = state.groups[group]!;
+  const costs = costOf(shape);
   // Delayed releases keep their place in the rhythm and are caught up; an empty pipeline starts a new rhythm.
-  if (state.inFlight === 1) state.dueNs = Math.max(state.dueNs, startNs);
-  state.dueNs += (evaluated ? forwardSlotNs : slotNs)(problem, costOf(shape));
-  if (released === passesOf(rounds[rounds.length - 1]!)) state.dueNs += padNs(state.groups);
+  const isFirst = state.inFlight === 1;
+  if (isFirst) {
+    state.dueNs = Math.max(state.dueNs + state.leadNs, startNs);
+    state.leadNs = 0;
+  }
+  state.dueNs += (evaluated ? forwardSlotNs : slotNs)(problem, costs);
+  const isLast = released === passesOf(rounds[rounds.length - 1]!);
+  if (isLast) state.dueNs += padNs(state.groups);
+  if (isFirst || isLast) lead(state, leadNs(problem, state.groups, costs));
 };
+
+const lead = (state: LorappState, ns: number): void => {
+  state.dueNs -= ns - state.leadNs;
+  state.leadNs = ns;
+};
+
+/**
+ * How far microbatches enter ahead of their slots, so that transfers have time: the slots that a microbatch spends on the way
+ * to a stage and back, for every stage. 0 where the groups have not as much more work than the longest round leaves idle, or
+ * the first stage cannot hold so many microbatches: they would only bunch up.
+ */
+const leadNs = (problem: LorappProblem, groups: readonly GroupState[], costs: ShapeCost): number => {
+  const ownNs = slotNs(problem, costs);
+  const slots = costs.transferBytes.slice(1).reduce((sum, _, stage) => sum + Math.ceil(returnNs(problem, stage, costs) / ownNs), 0);
+  if (slots === 0 || problem.order !== '1f1b') return 0;
+  const { active, meanWorkNs, longestNs } = workOf(groups);
+  const isSpare = active * meanWorkNs - longestNs >= slots * ownNs;
+  return isSpare && canHold(problem, costs, slots + Math.ceil(costs.pathNs / ownNs)) ? slots * ownNs : 0;
+};
+
+/** Whether the first stage may hold that many microbatches of a shape. */
+const canHold = (problem: LorappProblem, { activationBytes, transientBytes }: ShapeCost, count: number): boolean =>
+  count <= inFlightLimit(problem) && count * activationBytes[0]! + transientBytes[0]! <= problem.memoryBudgets[problem.deviceOfStage[0]!]!;
+
+/** To the stage after this one and back. */
+const returnNs = ({ transferNs }: LorappProblem, stage: number, { transferBytes }: ShapeCost): number =>
+  transferNs(stage, stage + 1, transferBytes[stage]!) + transferNs(stage + 1, stage, transferBytes[stage]!);
 
 /** What the longest round leaves idle beyond the work of all groups, shared evenly between them. */
 const padNs = (groups: readonly GroupState[]): number => {
+  const { active, meanWorkNs, longestNs } = workOf(groups);
+  return Math.max(0, longestNs / active - meanWorkNs);
+};
+
+const workOf = (groups: readonly GroupState[]): { readonly active: number; readonly meanWorkNs: number; readonly longestNs: number } => {
   const active = groups.filter((group) => presentRound(group).turns.length > 0);
   // Groups that have not entered yet are taken to be like those that have.
   const known = active.filter(({ workNs }) => workNs > 0);
-  const meanWorkNs = known.reduce((sum, { workNs }) => sum + workNs, 0) / known.length;
-  const longestNs = Math.max(...known.map(({ latencyNs }) => latencyNs));
-  return Math.max(0, longestNs / active.length - meanWorkNs);
+  return {
+    active: active.length,
+    meanWorkNs: known.reduce((sum, { workNs }) => sum + workNs, 0) / known.length,
+    longestNs: Math.max(...known.map(({ latencyNs }) => latencyNs)),
+  };
 };
 
 const forward = (run: Run, stage: number, entry: InFlight, startNs: number): void => {

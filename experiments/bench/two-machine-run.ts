@@ -7,6 +7,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import { stringify } from 'yaml';
 import { formatProblems } from '../../core/problem.ts';
 import { readChromeTrace } from '../../core/trace/read-chrome-trace.ts';
+import type { Trace } from '../../core/trace/trace.ts';
 import type { CostModel } from '../../core/cost-model.ts';
 import type { Experiment } from '../../core/experiment/experiment.ts';
 import type { Plan } from '../../core/plan/plan.ts';
@@ -23,16 +24,21 @@ export interface TwoMachineRuns {
   readonly experiment: Experiment;
   readonly plan: Plan;
   readonly cost: CostModel;
+  /** One for each cable, in their order. */
   readonly runs: readonly MeasuredRun[];
 }
 
 export interface TwoMachineCase {
-  /** null: as fast as the kernel is. */
-  readonly cable: Cable | null;
+  /** What the plan is made for; null: as fast as the kernel is. */
+  readonly plannedFor: Cable | null;
+  /** Of each run. */
+  readonly cables: readonly (Cable | null)[];
   readonly iterations: number;
   readonly batchSize: number;
-  readonly rounds: number;
+  readonly microbatches: number;
 }
+
+export const GIGABIT: Cable = { bitsPerSecond: 1e9, latencySeconds: 0.002 };
 
 const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 const DEMO = join(PACKAGE_ROOT, 'experiments/demo');
@@ -45,12 +51,12 @@ const networkOf = (cable: Cable | null) =>
   cable === null ? FAST : { bandwidth: `${cable.bitsPerSecond / 8e6} MB/s`, latency: `${1000 * cable.latencySeconds} ms` };
 
 /** Jobs of the shipped demo, one stage on each of two machines. */
-const experimentText = ({ cable, iterations, batchSize }: TwoMachineCase): string =>
+const experimentText = ({ plannedFor, iterations, batchSize, microbatches }: TwoMachineCase): string =>
   stringify({
     name: 'two machines',
     model: join(DEMO, 'model'),
-    cluster: { machines: [{ gpu: 'cpu-wasm' }, { gpu: 'cpu-wasm' }], network: networkOf(cable) },
-    schedule: { type: 'lorapp', microbatches: 2 },
+    cluster: { machines: [{ gpu: 'cpu-wasm' }, { gpu: 'cpu-wasm' }], network: networkOf(plannedFor) },
+    schedule: { type: 'lorapp', microbatches },
     defaults: {
       batchSize,
       iterations,
@@ -69,33 +75,41 @@ const planFile = async (file: string): Promise<Omit<TwoMachineRuns, 'runs'>> => 
   return { experiment, plan: planned.right.plan, cost: planned.right.cost };
 };
 
-/** Trains on two network namespaces, as ranks that a launcher has started: with the CURVE keys of a run over a network. */
+/** A run's trace, from ranks that a launcher has started: with the CURVE keys of a run over a network. */
+const train = async (cable: Cable | null, file: string, out: string): Promise<Trace> => {
+  const machines = await openTwoMachines(cable);
+  try {
+    const env = { MASTER_ADDR: machines.addresses[0], MASTER_PORT: '29500', WORLD_SIZE: '2', MLORA_RUN_KEY: drawRunKey().secret };
+    const ranks = ([0, 1] as const).map((rank) =>
+      machines.start(rank, [process.execPath, CLI, ...(rank === 0 ? ['train', file, '--out', out] : ['rank'])], { ...env, RANK: String(rank) }),
+    );
+    let said = '';
+    for (const { stdout, stderr } of ranks) for (const stream of [stdout!, stderr!]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const codes = await Promise.all(ranks.map(async (rank) => (await once(rank, 'close'))[0] as number | null));
+    if (codes.some((code) => code !== 0)) throw new Error(`a rank ended with ${codes.join(' and ')}:\n${said}`);
+    const trace = readChromeTrace(readFileSync(join(out, 'measured.trace.json'), 'utf8'));
+    if (E.isLeft(trace)) throw new Error(formatProblems(out, trace.left));
+    return trace.right;
+  } finally {
+    await machines.close();
+  }
+};
+
+/** Trains on two network namespaces, once on each cable, always by the same plan. */
 export const runOnTwoMachines = async (setting: TwoMachineCase): Promise<TwoMachineRuns> => {
   const folder = mkdtempSync(join(tmpdir(), 'mlora-bench-'));
-  const machines = await openTwoMachines(setting.cable);
   try {
     const file = join(folder, 'experiment.yaml');
     writeFileSync(file, experimentText(setting));
     const planned = await planFile(file);
+    const { model, precision, jobs } = planned.experiment;
     const runs: MeasuredRun[] = [];
-    for (let round = 0; round < setting.rounds; round++) {
-      const out = join(folder, String(round));
-      const env = { MASTER_ADDR: machines.addresses[0], MASTER_PORT: '29500', WORLD_SIZE: '2', MLORA_RUN_KEY: drawRunKey().secret };
-      const ranks = ([0, 1] as const).map((rank) =>
-        machines.start(rank, [process.execPath, CLI, ...(rank === 0 ? ['train', file, '--out', out] : ['rank'])], { ...env, RANK: String(rank) }),
-      );
-      let said = '';
-      for (const { stdout, stderr } of ranks) for (const stream of [stdout!, stderr!]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
-      const codes = await Promise.all(ranks.map(async (rank) => (await once(rank, 'close'))[0] as number | null));
-      if (codes.some((code) => code !== 0)) throw new Error(`a rank ended with ${codes.join(' and ')}:\n${said}`);
-      const trace = readChromeTrace(readFileSync(join(out, 'measured.trace.json'), 'utf8'));
-      if (E.isLeft(trace)) throw new Error(formatProblems(out, trace.left));
-      const { model, precision, jobs } = planned.experiment;
-      runs.push({ trace: { ...trace.right, plan: planned.plan }, model, precision, adapters: jobs.map(({ adapter }) => adapter) });
+    for (const [round, cable] of setting.cables.entries()) {
+      const trace = await train(cable, file, join(folder, String(round)));
+      runs.push({ trace: { ...trace, plan: planned.plan }, model, precision, adapters: jobs.map(({ adapter }) => adapter) });
     }
     return { ...planned, runs };
   } finally {
-    await machines.close();
     rmSync(folder, { recursive: true });
   }
 };

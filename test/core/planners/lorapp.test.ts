@@ -87,6 +87,27 @@ describe('LoRAPP', () => {
     expect(steadyBubble({ stages: 6, microbatches: 5, adapters: 2, options: { release: 'greedy' } })).toBeCloseTo(2 / 7, 6);
   });
 
+  test.each([1, 10, 50, 100])('hides transfers of %i ns wherever a microbatch to spare can be on its way to each stage', (transferNs) => {
+    const options = { transferNs: () => transferNs };
+    for (let stages = 2; stages <= 5; stages++) {
+      for (let microbatches = 1; microbatches <= 4; microbatches++) {
+        for (let adapters = 1; adapters <= 8; adapters++) {
+          if (adapters * microbatches < 2 * (stages - 1) + microbatches) continue;
+          expect(steadyBubble({ stages, microbatches, adapters, options }), `${stages} stages, ${adapters} × ${microbatches}`).toBeCloseTo(0, 9);
+        }
+      }
+    }
+  });
+
+  test('lets no more microbatches in than it can hold where transfers would want one more', () => {
+    const passes = (options: Partial<LorappProblem>): string => formatPlan(planWhole(problemOf({ stages: 2, adapters: 4, microbatches: 1, iterations: 1, options }))).split('\n')[0]!.replace(/ 0(LOAD|STEP|SAVE|RELEASE)[\d.]+/g, '');
+    const transferNs = (): number => 10;
+    expect(passes({})).toBe('gpu0: 0F0 0F1 0B0 0F2 0B1 0F3 0B2 0B3');
+    expect(passes({ transferNs })).toBe('gpu0: 0F0 0F1 0F2 0B0 0F3 0B1 0B2 0B3');
+    expect(passes({ transferNs, memoryBudgets: [2, 2] })).toBe(passes({}));
+    expect(passes({ transferNs, extraInFlight: 0 })).toBe(passes({}));
+  });
+
   test('fills the bubbles of one adapter with another’s microbatches', () => {
     const plan = planWhole(problemOf({ stages: 2, adapters: 2, microbatches: 1, iterations: 2 }));
     expect(formatPlan(plan)).toBe(
