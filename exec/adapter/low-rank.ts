@@ -1,5 +1,5 @@
 import { type Tensor2D, matMul, mul } from '@tensorflow/tfjs-core';
-import { type TransposedOperand, multiplyTransposed, multiplyTransposedOperand } from '../backend/products.ts';
+import { type TransposedOperand, multiplyTransposedOperand, multiplyWideTransposed } from '../backend/products.ts';
 import { scoped } from '../backend/scope.ts';
 
 /**
@@ -69,7 +69,7 @@ export const backwardLowRank = ({
     const innerGradient: Tensor2D = matMul(gradient, operands.scaledUpTransposed);
     return {
       A: multiplyTransposedOperand(input, innerGradient),
-      B: multiplyTransposed(gradient, inner),
+      B: multiplyWideTransposed(gradient, inner),
       input: needsInput ? masked(matMul(innerGradient, operands.downTransposed), mask) : undefined,
     };
   });

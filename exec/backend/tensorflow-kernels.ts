@@ -25,10 +25,6 @@ import type { NodeKernelBackend, OpAttribute, TrackedBinding } from './tfjs-node
  * Kernels of the package that make a small tensor of indices for every call, upload it and delete it: two thirds of the
  * time of a reshape. Here such constants are made once. Its mean also copies its input. Other element types than float32
  * go to the package's own kernels.
- *
- * Its product stays as it is, TensorFlow's `BatchMatMulV2` even for single matrices: `MatMul` is up to a third faster on
- * small ones, but with TensorFlow 2.21 the BLAS below it (oneDNN's `sgemm_nocopy_driver`) corrupted the heap in every run
- * under Node's CPU profiler.
  */
 export const replaceSlowTensorflowKernels = (tracked: TrackedBinding): void => {
   const replace = (kernelName: string, call: (call: KernelCall) => Op): void =>

@@ -33,6 +33,7 @@ export interface Binding {
 
 /** The package's kernel backend, as its kernels call it. */
 export interface NodeKernelBackend extends tf.KernelBackend {
+  readonly isUsingGpuDevice: boolean;
   readonly binding: Binding;
   /** Ids of the binding's tensors; values that still wait on the host are uploaded. */
   readonly getInputTensorIds: (tensors: tf.TensorInfo[]) => number[];

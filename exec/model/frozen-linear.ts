@@ -1,5 +1,5 @@
 import { type Tensor1D, type Tensor2D, add, matMul, transpose } from '@tensorflow/tfjs-core';
-import { multipliesTransposed, multiplyByTransposed } from '../backend/products.ts';
+import { keepsTransposedCopies, multiplyByTransposed } from '../backend/products.ts';
 
 /**
  * A frozen linear map y = x·Wᵀ + b. Where transposed operands are slow the weight is kept in both orientations: the wasm
@@ -16,7 +16,7 @@ export interface FrozenLinear {
 /** The map of a weight that stays the caller's, with the copy that this backend needs beside it. */
 export const frozenLinear = (weight: Tensor2D, bias?: Tensor1D): FrozenLinear => ({
   weight,
-  transposed: multipliesTransposed() ? undefined : transpose(weight),
+  transposed: keepsTransposedCopies() ? transpose(weight) : undefined,
   bias,
 });
 

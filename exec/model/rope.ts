@@ -1,11 +1,11 @@
-import { type Tensor, type Tensor2D, type Tensor3D, add, matMul, mul, neg, reshape, tensor2d } from '@tensorflow/tfjs-core';
+import { type Tensor2D, type Tensor3D, add, matMul, mul, neg, reshape, tensor2d } from '@tensorflow/tfjs-core';
 import type { Model, RopeScaling } from '../../core/model/model.ts';
 import { scoped } from '../backend/scope.ts';
 
 /** Rotation of every token of a microbatch; `[tokens, head size]`, or as many heads of it as are rotated together. */
-export interface Rotation<T extends Tensor = Tensor2D> {
-  readonly cosines: T;
-  readonly sines: T;
+export interface Rotation {
+  readonly cosines: Tensor2D;
+  readonly sines: Tensor2D;
 }
 
 /**
