@@ -8,6 +8,7 @@ import { BACKEND_NAMES } from '../exec/backend/backend.ts';
 import { COLOUR_BY } from '../viz/timeline/colour-by.ts';
 import { exitCodeOf, formatFailure, type Failure } from './failure.ts';
 import { numberArgument, partArgument } from './number-argument.ts';
+import { PACKAGE_VERSION } from './package-version.ts';
 import { PLAN_FORMATS } from './plan-formats.ts';
 
 /** Runs a command; the one place where a TaskEither is run and exit codes are set. */
@@ -36,6 +37,7 @@ const slurmArg = (): Option =>
 
 const program = new Command('mlora')
   .description('Plan, simulate and run pipeline-parallel fine-tuning of many LoRA adapters on one frozen language model.')
+  .version(PACKAGE_VERSION)
   .showHelpAfterError()
   .exitOverride();
 

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pipe } from 'fp-ts/lib/function.js';
@@ -20,6 +19,7 @@ import { DEFAULT_LIMITS, type ServerOptions } from '../../serve/server-options.t
 import { startServer, type Server } from '../../serve/start-server.ts';
 import { TOKEN_VARIABLE } from '../../serve/token.ts';
 import { badFiles, badInput, execution, type Failure } from '../failure.ts';
+import { PACKAGE_VERSION } from '../package-version.ts';
 import { openProfile, type ProfileFlags } from '../profile-option.ts';
 
 export interface ServeFlags extends ProfileFlags {
@@ -40,8 +40,6 @@ export interface ServeFlags extends ProfileFlags {
 }
 
 const DASHBOARD = fileURLToPath(new URL('../../dashboard/', import.meta.url));
-
-const { version } = createRequire(import.meta.url)('../../../package.json') as { readonly version: string };
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -90,7 +88,7 @@ const serverOptions = (path: string, flags: ServeFlags, setup: OpenSetup, live: 
     ...(token === undefined ? {} : { token }),
     dataFolder: flags.data ?? dirname(path),
     policyName: flags.policy,
-    version,
+    version: PACKAGE_VERSION,
     dashboard: DASHBOARD,
     limits: {
       ...DEFAULT_LIMITS,
