@@ -1,5 +1,6 @@
 import { pipe } from 'fp-ts/lib/function.js';
 import * as TE from 'fp-ts/lib/TaskEither.js';
+import { messageOf } from '../../core/error-message.ts';
 import { problem } from '../../core/problem.ts';
 import type { ServedJob } from '../../core/served-job.ts';
 import type { Client } from '../../serve/client.ts';
@@ -31,7 +32,7 @@ const fetchInto = (client: Client, { id }: ServedJob, out: string): TE.TaskEithe
     TE.chain(({ archive, files }) =>
       TE.tryCatch(
         () => unpackAdapter(out, archive, files),
-        (error): Failure => ({ kind: 'failed', message: `${out}: ${error instanceof Error ? error.message : String(error)}` }),
+        (error): Failure => ({ kind: 'failed', message: `${out}: ${messageOf(error)}` }),
       ),
     ),
     TE.map(() => void process.stdout.write(`the adapter of ${id} is in ${out}\n`)),

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import * as E from 'fp-ts/lib/Either.js';
+import { messageOf } from '../../core/error-message.ts';
 import { problem } from '../../core/problem.ts';
 import { readJobRows, type JobRowsOptions } from './job-rows.ts';
 
@@ -34,7 +35,7 @@ const readOnThread = async (entry: string, options: JobRowsOptions): ReturnType<
     return rows;
   } catch (error) {
     // The thread's memory has a bound; that it is reached ends nobody else.
-    const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    const message = `cannot be read: ${messageOf(error)}`;
     return E.left(filesOf(options).map((file) => ({ file, problems: [problem('', message)] })));
   } finally {
     await worker.terminate();
