@@ -1,5 +1,6 @@
 import type { Halving } from './halving.ts';
 import type { JobSize } from './memory-law.ts';
+import type { MemoryQuestion } from './memory-model.ts';
 import type { Patience } from './patience.ts';
 
 /** What the scheduler has to know of a job; plain data. */
@@ -98,3 +99,18 @@ export const startJob = (spec: JobSpec, sequence: number, submittedNs: number): 
 
 /** Work that is left, in nanoseconds at the slowest device. */
 export const remainingNs = ({ spec, iteration }: JobState): number => (spec.iterations - iteration) * spec.iterationNs;
+
+/** What the memory model is asked about a job. */
+export const questionOf = ({ memoryKind, size, ledgerBytes, passBytes }: JobSpec): MemoryQuestion => ({
+  kind: memoryKind,
+  sizes: ledgerBytes.map(() => size),
+  ledgerBytes,
+  ...(passBytes === undefined ? {} : { passBytes }),
+});
+
+/** Whether a job of a sweep may still be judged without anybody letting it. */
+export const isActive = ({ spec, status, afterLeaving }: JobState): boolean =>
+  spec.sweep !== undefined && status !== 'paused' && (status !== 'leaving' || afterLeaving === 'waiting');
+
+/** Whether a trial is paused, or about to be. */
+export const isHeld = (job: JobState | undefined): boolean => job?.status === 'paused' || (job?.status === 'leaving' && job.afterLeaving === 'paused');

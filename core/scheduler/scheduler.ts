@@ -4,10 +4,11 @@
  * that is told to leave holds its memory until `left` is reported, so promises about memory do not depend on how fast a
  * driver is. The same events give the same decisions, also after a restart from the saved state.
  */
-import type { Decision, Grouping, MeasuredMemory, Misfit, SchedulerEvent } from './events.ts';
+import type { Decision, Grouping, MeasuredMemory, SchedulerEvent } from './events.ts';
 import { isFinalist, isHeldAtRung, isSweepOver, promote, promoteBest, reachRung, startSweep, type Halving, type SweepState } from './halving.ts';
-import { startJob, type AfterLeaving, type HeldoutLoss, type JobSpec, type JobStart, type JobState, type Outcome } from './job.ts';
-import { createMemoryModel, type MemoryObservations, type MemoryQuestion } from './memory-model.ts';
+import { isActive, isHeld, questionOf, startJob, type AfterLeaving, type HeldoutLoss, type JobSpec, type JobStart, type JobState, type Outcome } from './job.ts';
+import { createMemoryModel, type MemoryObservations } from './memory-model.ts';
+import { findMisfit } from './misfit.ts';
 import { isOutOfPatience } from './patience.ts';
 import { placeJobs, type PipelineRoom } from './placement.ts';
 import type { Policy } from './policy.ts';
@@ -54,13 +55,6 @@ interface UserState {
   placed: number;
   unfinished: number;
 }
-
-const questionOf = ({ memoryKind, size, ledgerBytes, passBytes }: JobSpec): MemoryQuestion => ({
-  kind: memoryKind,
-  sizes: ledgerBytes.map(() => size),
-  ledgerBytes,
-  ...(passBytes === undefined ? {} : { passBytes }),
-});
 
 export const createScheduler = (options: SchedulerOptions, saved?: SchedulerState): Scheduler => {
   const { policy } = options;
@@ -158,10 +152,6 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
 
   // Sweeps.
 
-  /** Whether a job of a sweep may still be judged without anybody letting it. */
-  const isActive = ({ spec, status, afterLeaving }: JobState): boolean =>
-    spec.sweep !== undefined && status !== 'paused' && (status !== 'leaving' || afterLeaving === 'waiting');
-
   const deactivate = ({ spec }: JobState): void => {
     sweeps[spec.sweep!.name]!.active -= 1;
     concludeSweep(spec.sweep!);
@@ -175,9 +165,6 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
     if (best !== null) return goOn(best, sweep);
     for (const other of [...jobs.values()]) if (other.spec.sweep?.name === halving.name) stop(other, 'halving');
   };
-
-  /** Whether a trial is paused, or about to be. */
-  const isHeld = (job: JobState | undefined): boolean => job?.status === 'paused' || (job?.status === 'leaving' && job.afterLeaving === 'paused');
 
   const noteFinalist = ({ spec: { id, sweep: halving } }: JobState): void => {
     if (halving === undefined) return;
@@ -217,21 +204,8 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
 
   // Events.
 
-  const findMisfit = (spec: JobSpec): Misfit | null => {
-    const need = memory.upperBytes(questionOf(spec));
-    const misfits = rooms.map(({ budgetBytes }) => {
-      const missing = need.map((bytes, device) => bytes - budgetBytes[device]!);
-      const device = missing.indexOf(Math.max(...missing));
-      return { missing: missing[device]!, device, budgetBytes };
-    });
-    const closest = misfits.reduce((best, each) => (each.missing < best.missing ? each : best));
-    if (closest.missing <= 0) return null;
-    const { device, budgetBytes } = closest;
-    return { kind: 'neverFits', device, requiredBytes: need[device]!, availableBytes: budgetBytes[device]! };
-  };
-
   const submit = (spec: JobSpec, timeNs: number, earlier: JobStart = { iteration: 0, evaluations: [] }): void => {
-    const reason = jobs.has(spec.id) ? ({ kind: 'duplicate' } as const) : findMisfit(spec);
+    const reason = jobs.has(spec.id) ? ({ kind: 'duplicate' } as const) : findMisfit(memory.upperBytes(questionOf(spec)), rooms);
     if (reason !== null) {
       decisions.push({ kind: 'refuse', job: spec.id, reason });
       return spec.sweep === undefined || reason.kind === 'duplicate' ? undefined : refuseTrial(spec.sweep);
@@ -343,7 +317,8 @@ export const createScheduler = (options: SchedulerOptions, saved?: SchedulerStat
         return judge(job, event);
       }
       case 'checkpointed':
-        job.checkpoint = Math.max(job.checkpoint, event.iteration);
+        // One beyond where the job stands was written late, after its iteration was lost with a device: it is made again from the earlier one.
+        if (event.iteration <= job.iteration) job.checkpoint = Math.max(job.checkpoint, event.iteration);
         return;
       case 'left':
         return job.status === 'leaving' ? leave(job, event.iteration) : undefined;

@@ -2,6 +2,7 @@
 import type { Decision, SchedulerEvent } from '../../core/scheduler/events.ts';
 import { localNs } from '../rank/clock.ts';
 import { asRankAdapter } from '../run/train-job.ts';
+import type { AdapterState } from '../stage.ts';
 import { endJob } from './end-job.ts';
 import { tellOf, type Live, type LiveEntry, type Stay } from './live-state.ts';
 
@@ -51,9 +52,15 @@ const admit = (live: Live, entry: LiveEntry, first: number): void => {
   live.stays.set(number, stay);
   const { id } = entry.live;
   live.trace.noteStay(number, id);
-  const adapter = { ...asRankAdapter(entry.trainJob, number, entry.states.get(first) ?? null), checkpointEvery: checkpointEvery(live, entry) };
+  const adapter = { ...asRankAdapter(entry.trainJob, number, stateToStart(entry, first)), checkpointEvery: checkpointEvery(live, entry) };
   toAll(live, { kind: 'adapter', adapter });
   void tellOf(live, entry, first === 0 ? { kind: 'admitted', job: id } : { kind: 'resumed', job: id, iteration: first });
+};
+
+const stateToStart = ({ states, live: { id } }: LiveEntry, first: number): AdapterState | null => {
+  const state = states.get(first);
+  if (first > 0 && state === undefined) throw new Error(`the state of job ${id} after ${first} iterations is gone`);
+  return state ?? null;
 };
 
 /** Early exit keeps what was evaluated, so that it has to be there. */

@@ -20,6 +20,21 @@ describe('a job that goes on', () => {
     expect(fresh().handle({ kind: 'submitted', timeNs: 0, job: jobSpec('one', { iterations: 3 }), start })).toEqual([{ kind: 'finish', job: 'one', outcome: 'completed', iteration: 3 }]);
   });
 
+  test('goes back no further than to its checkpoint when a device is lost, and a checkpoint that is written late is none to go back to', () => {
+    const scheduler = fresh();
+    const iterations = (...made: readonly number[]) => made.forEach((iteration) => scheduler.handle({ kind: 'iterationFinished', timeNs: 1, job: 'one', iteration }));
+    scheduler.handle({ kind: 'submitted', timeNs: 0, job: jobSpec('one', { iterations: 9 }) });
+    iterations(1, 2, 3);
+    scheduler.handle({ kind: 'checkpointed', timeNs: 1, job: 'one', iteration: 2 });
+    scheduler.handle({ kind: 'deviceLost', timeNs: 2, pipeline: 0 });
+    scheduler.handle({ kind: 'checkpointed', timeNs: 3, job: 'one', iteration: 3 });
+    expect(scheduler.job('one')).toMatchObject({ iteration: 2, checkpoint: 2 });
+    expect(scheduler.handle({ kind: 'pipelineReady', timeNs: 4, pipeline: 0, budgetBytes: [1000] })).toEqual([{ kind: 'resume', job: 'one', pipeline: 0, iteration: 2 }]);
+    iterations(3);
+    scheduler.handle({ kind: 'checkpointed', timeNs: 5, job: 'one', iteration: 3 });
+    expect(scheduler.job('one')).toMatchObject({ iteration: 3, checkpoint: 3 });
+  });
+
   test('has the patience it had left', () => {
     const scheduler = fresh();
     scheduler.handle({ kind: 'submitted', timeNs: 0, job: PATIENT, start: { iteration: 3, evaluations: [{ iteration: 1, loss: 1 }, { iteration: 2, loss: 2 }] } });
