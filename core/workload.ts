@@ -37,7 +37,7 @@ export const isClosing = ({ iterations }: AdapterWorkload, iteration: number): b
 
 /** Turns of an adapter: one for every iteration, and one that only evaluates where that is wanted behind the last iteration. */
 export const turnCount = ({ iterations, evaluation }: AdapterWorkload): number =>
-  evaluation !== undefined && evaluation.last === iterations && evaluation.parts.length > 0 ? iterations + 1 : iterations;
+  evaluation?.last === iterations && evaluation.parts.length > 0 ? iterations + 1 : iterations;
 
 /** Iteration an adapter's plan starts with. */
 export const firstIterationOf = ({ firstIteration = 0 }: AdapterWorkload): number => firstIteration;

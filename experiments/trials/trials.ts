@@ -13,8 +13,8 @@ export interface TrialRow {
   readonly end: LiveFinish | null;
 }
 
-/** Whether a trial has left an adapter that can be compared. */
-const lossOf = ({ end }: TrialRow): number => (end === null || end.adapterFolder === null ? Infinity : (end.heldoutLoss ?? Infinity));
+/** Held-out loss of a trial that has left an adapter; of others the worst. */
+const lossOf = ({ end }: TrialRow): number => (typeof end?.adapterFolder === 'string' ? (end.heldoutLoss ?? Infinity) : Infinity);
 
 /** Rows in order of their held-out losses; trials without an adapter are the last. */
 export const trialRows = (grid: JobGrid, ends: readonly LiveFinish[]): readonly TrialRow[] =>

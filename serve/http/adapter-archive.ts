@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { pack, type Pack } from 'tar-stream';
+import { pack } from 'tar-stream';
 
 const BLOCK_BYTES = 512;
 /** Two empty blocks end an archive. */
@@ -29,5 +29,5 @@ export const archiveOf = async (folder: string, files: readonly string[], name: 
   };
   fill().catch((error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))));
   const bytes = entries.reduce((sum, { info }) => sum + BLOCK_BYTES + padded(info.size), END_BYTES);
-  return { stream: archive as Pack & Readable, bytes };
+  return { stream: archive, bytes };
 };

@@ -20,7 +20,7 @@ const tarOf = (...names: readonly string[]): Promise<Buffer> => {
   const archive = pack();
   for (const name of names) archive.entry({ name }, 'x'.repeat(600));
   archive.finalize();
-  return buffer(archive as unknown as Readable);
+  return buffer(archive);
 };
 
 describe('an adapter as an archive', () => {
