@@ -1,4 +1,3 @@
-import { stringify } from 'csv-stringify/sync';
 import type { Experiment } from '../core/experiment/experiment.ts';
 import { formatExperiment } from '../core/experiment/format.ts';
 import { KIND } from '../core/plan/op.ts';
@@ -10,6 +9,7 @@ import { NS_PER_S } from '../core/units.ts';
 import type { JobLosses } from '../exec/live/live-losses.ts';
 import { asSeenFrom } from '../exec/run/open-experiment.ts';
 import { timelineSvg } from '../viz/timeline-svg.ts';
+import { lossesCsv } from './losses-csv.ts';
 import { reportPage } from './report-page.ts';
 import { metricRows, subtitleOf } from './summary.ts';
 import type { ResultFiles } from './write-results.ts';
@@ -29,30 +29,22 @@ export const liveFiles = ({ experiment, trace, losses, slots, out }: ShownRun): 
   const summary = summarize(trace);
   const title = experiment.name;
   const subtitle = subtitleOf(summary);
+  const series = losses.map(({ job, training, heldout }) => ({ name: job, training, heldout }));
   return {
     'trace.json': formatChromeTrace(trace),
     'timeline.svg': timelineSvg(trace, { title, subtitle }),
-    'losses.csv': lossesCsv(losses),
+    'losses.csv': lossesCsv(series),
     'report.html': reportPage({
       title,
       subtitle: `a live run on ${experiment.cluster.name}, up to ${slots} jobs at once`,
       metrics: metricRows(null, summary),
       traces: [{ label: 'Measured', subtitle, trace }],
-      losses: losses.map(({ job, training, heldout }) => ({ name: job, training, heldout })),
+      losses: series,
       settings: formatExperiment(asSeenFrom(out, experiment)),
     }),
     ...preemptionFiles(trace),
   };
 };
-
-const lossesCsv = (losses: readonly JobLosses[]): string =>
-  stringify(
-    losses.flatMap(({ job, training, heldout }) => [
-      ...training.map((each) => ({ adapter: job, set: 'train', ...each })),
-      ...heldout.map((each) => ({ adapter: job, set: 'heldout', ...each })),
-    ]),
-    { header: true, columns: ['adapter', 'iteration', 'set', 'loss'] },
-  );
 
 /** Time shown before a job gives its place away, and after it has it back. */
 const MARGIN_NS = 0.5 * NS_PER_S;

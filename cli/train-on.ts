@@ -22,6 +22,7 @@ import type { LossSeries, MetricRow } from '../viz/report.ts';
 import { badFiles, badInput, doesNotFit, execution, type Failure } from './failure.ts';
 import { asSeenFrom } from '../exec/run/open-experiment.ts';
 import { idleRows } from './idle-table.ts';
+import { lossesCsv } from './losses-csv.ts';
 import { formatPrediction, predictionCsv, predictionRows } from './prediction.ts';
 import { openProfiled, type ProfileFlags } from './profile-option.ts';
 import { createProgress } from './progress-bars.ts';
@@ -203,7 +204,7 @@ const resultFiles = (trained: Trained, measured: TraceSummary, rows: readonly Me
     'run.json': JSON.stringify({ ...provenance(), backend: result.backend, devices: result.devices }, null, 2),
     'prediction.csv': predictionCsv(simulation.trace, result.trace),
     'metrics.csv': stringify([...rows], { header: true, columns: ['label', 'simulated', 'measured'] }),
-    'losses.csv': lossesCsv(result.adapters),
+    'losses.csv': lossesCsv(result.adapters.map(lossSeries)),
     'report.html': reportPage({
       title,
       subtitle: `${measured.schedule} on ${experiment.cluster.name}, trained with the ${result.backend} backend`,
@@ -224,15 +225,6 @@ const heldoutLosses = ({ losses, heldout, evaluations }: AdapterResult): readonl
   ...evaluations,
   ...(heldout === null ? [] : [{ iteration: losses.length, loss: heldout.after }]),
 ];
-
-const lossesCsv = (adapters: readonly AdapterResult[]): string =>
-  stringify(
-    adapters.flatMap((adapter) => [
-      ...adapter.losses.map((loss, iteration) => ({ adapter: adapter.name, iteration: iteration + 1, set: 'train', loss })),
-      ...heldoutLosses(adapter).map((each) => ({ adapter: adapter.name, set: 'heldout', ...each })),
-    ]),
-    { header: true, columns: ['adapter', 'iteration', 'set', 'loss'] },
-  );
 
 const lossSeries = (adapter: AdapterResult): LossSeries => ({
   name: adapter.name,
